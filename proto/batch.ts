@@ -1,0 +1,182 @@
+/** What walks a pipeline: one signal, immutable OTLP bytes, an item count, a little metadata. */
+import { BYTES, Fields, sizeOfHeader, Writer } from './wire.js'
+
+/** `events` are correlated events, our own signal; the others are OTLP's. */
+export type Signal = 'traces' | 'metrics' | 'logs' | 'events'
+export const SIGNALS: readonly Signal[] = ['traces', 'metrics', 'logs', 'events']
+
+/** Facts about a batch that are no telemetry: `transport` it came by, `epoch` of the task that made it. */
+export type Metadata = Readonly<Record<string, string>>
+const NO_METADATA: Metadata = Object.freeze({})
+
+/** Field numbers shared by ResourceSpans, ResourceMetrics and ResourceLogs, and by the three Export…ServiceRequests. */
+const REQUEST_GROUPS = 1
+const GROUP_RESOURCE = 1
+
+/**
+ * One ResourceSpans, ResourceMetrics or ResourceLogs, in two parts: what it says about its sender, and everything else.
+ * An edit of the resource replaces the first part and shares the second.
+ */
+export class Group {
+  private constructor(
+    /** Body of the Resource message; empty when the group has none. */
+    readonly resource: Uint8Array,
+    /** Every other field (scopes with their items, schema_url, unknown ones), tags included, in order. */
+    readonly rest: Uint8Array,
+    /** The group as it came, tag and length included; undefined for a group made here. */
+    private readonly wire: Uint8Array | undefined,
+  ) {}
+
+  static of(resource: Uint8Array, rest: Uint8Array): Group {
+    return new Group(resource, rest, undefined)
+  }
+
+  /** Reads the group that is `field`'s value. A Resource that appears twice is merged, as protobuf demands. Throws WireError. */
+  static read(field: Fields): Group {
+    const { bytes, start, end } = field
+    const wire = bytes.subarray(field.tagStart, end)
+    const inner = new Fields(bytes, start, end)
+    if (inner.next() && inner.number === GROUP_RESOURCE) {
+      const resource = inner.view()
+      const restStart = inner.end
+      while (inner.next()) if (inner.number === GROUP_RESOURCE) return Group.gather(bytes, start, end, wire)
+      return new Group(resource, bytes.subarray(restStart, end), wire)
+    }
+    return Group.gather(bytes, start, end, wire)
+  }
+
+  /** The rare shapes: no resource, a resource that is not first, or several of them. */
+  private static gather(bytes: Uint8Array, start: number, end: number, wire: Uint8Array): Group {
+    const resource = new Writer()
+    const rest = new Writer(end - start)
+    const inner = new Fields(bytes, start, end)
+    while (inner.next()) {
+      if (inner.number === GROUP_RESOURCE) resource.raw(inner.view())
+      else rest.raw(bytes, inner.tagStart, inner.end)
+    }
+    return new Group(resource.finish(), rest.finish(), wire)
+  }
+
+  withResource(resource: Uint8Array): Group {
+    return new Group(resource, this.rest, undefined)
+  }
+
+  withRest(rest: Uint8Array): Group {
+    return new Group(this.resource, rest, undefined)
+  }
+
+  /** Bytes of the group inside a request, tag and length included. */
+  get size(): number {
+    if (this.wire) return this.wire.length
+    const body = this.bodySize()
+    return sizeOfHeader(REQUEST_GROUPS, body) + body
+  }
+
+  /** The group as slices of a request: one if untouched; else a new head (tag, length, resource) and the shared rest. */
+  appendTo(slices: Uint8Array[]): void {
+    if (this.wire) {
+      slices.push(this.wire)
+      return
+    }
+    const head = new Writer(this.resource.length + 24)
+    head.header(REQUEST_GROUPS, this.bodySize())
+    if (this.resource.length > 0) head.bytes(GROUP_RESOURCE, this.resource)
+    slices.push(head.finish())
+    if (this.rest.length > 0) slices.push(this.rest)
+  }
+
+  private bodySize(): number {
+    const { length } = this.resource
+    return (length > 0 ? sizeOfHeader(GROUP_RESOURCE, length) + length : 0) + this.rest.length
+  }
+}
+
+/**
+ * Immutable. Made from wire bytes it stays wire bytes until somebody asks for its groups; made from groups it becomes bytes only when asked.
+ * `slices`, laid end to end, are an Export…ServiceRequest (for `events`: a CorrelatedEvents message).
+ */
+export class Batch {
+  private lazySlices: readonly Uint8Array[] | undefined
+  private lazyGroups: readonly Group[] | undefined
+  private lazyBytes: number | undefined
+
+  private constructor(
+    readonly signal: Signal,
+    /** Spans, data points, log records or events. */
+    readonly items: number,
+    readonly metadata: Metadata,
+    slices: readonly Uint8Array[] | undefined,
+    groups: readonly Group[] | undefined,
+  ) {
+    this.lazySlices = slices
+    this.lazyGroups = groups
+  }
+
+  /** `slices`: each one a whole number of request fields. */
+  static of(signal: Signal, slices: readonly Uint8Array[], items: number, metadata: Metadata = NO_METADATA): Batch {
+    return new Batch(signal, items, metadata, slices, undefined)
+  }
+
+  static ofGroups(signal: Signal, groups: readonly Group[], items: number, metadata: Metadata = NO_METADATA): Batch {
+    return new Batch(signal, items, metadata, undefined, groups)
+  }
+
+  /** One batch of several of the same signal; bytes are shared, metadata is the first one's. Throws RangeError when `batches` is empty. */
+  static concat(batches: readonly Batch[]): Batch {
+    const [first, ...others] = batches
+    if (!first) throw new RangeError('concat needs at least one batch')
+    if (others.length === 0) return first
+    const items = batches.reduce((sum, batch) => sum + batch.items, 0)
+    if (batches.every(batch => batch.lazyGroups === undefined))
+      return Batch.of(
+        first.signal,
+        batches.flatMap(batch => batch.slices),
+        items,
+        first.metadata,
+      )
+    return Batch.ofGroups(
+      first.signal,
+      batches.flatMap(batch => batch.groups),
+      items,
+      first.metadata,
+    )
+  }
+
+  get slices(): readonly Uint8Array[] {
+    if (this.lazySlices === undefined) {
+      const slices: Uint8Array[] = []
+      for (const group of this.lazyGroups ?? []) group.appendTo(slices)
+      this.lazySlices = slices
+    }
+    return this.lazySlices
+  }
+
+  /** The resource groups. Not for `events`, which have none. Throws WireError. */
+  get groups(): readonly Group[] {
+    if (this.lazyGroups === undefined) {
+      const groups: Group[] = []
+      const fields = new Fields(new Uint8Array(0))
+      for (const slice of this.lazySlices ?? []) {
+        fields.reset(slice)
+        while (fields.next()) if (fields.number === REQUEST_GROUPS && fields.type === BYTES) groups.push(Group.read(fields))
+      }
+      this.lazyGroups = groups
+    }
+    return this.lazyGroups
+  }
+
+  get bytes(): number {
+    this.lazyBytes ??= this.lazyGroups
+      ? this.lazyGroups.reduce((sum, group) => sum + group.size, 0)
+      : this.slices.reduce((sum, slice) => sum + slice.length, 0)
+    return this.lazyBytes
+  }
+
+  withGroups(groups: readonly Group[], items = this.items): Batch {
+    return new Batch(this.signal, items, this.metadata, undefined, groups)
+  }
+
+  withMetadata(metadata: Metadata): Batch {
+    return new Batch(this.signal, this.items, { ...this.metadata, ...metadata }, this.lazySlices, this.lazyGroups)
+  }
+}
