@@ -34,6 +34,14 @@ export interface StreamRecord {
 /** Why a record's bytes leave now. `due`: the watermark passed `lastTime`, or nothing had to be waited for. */
 export type Release = 'due' | 'late' | 'evicted' | 'too_late'
 
+/** How event time is cut, in milliseconds; written in the log, so that a replay judges as the first run did. */
+export interface Windowing {
+  readonly window: number
+  readonly grace: number
+  readonly maxGap: number
+  readonly history: number
+}
+
 /** Where the log's clock stood at a record: all lateness is judged by these, so every replay judges alike. */
 export interface Moment {
   readonly streamTime: number
@@ -48,6 +56,7 @@ export interface Handler<Out> {
   /**
    * Takes a record into the state. True = its bytes wait until the watermark passes `lastTime`; false = they are released at once.
    * Late records are folded too (their amounts belong to the open window, rule 10); `too_late` ones are never handed here.
+   * `record.value` is a view into a large buffer: what the state keeps of it is copied out.
    */
   fold(record: StreamRecord, at: Moment): boolean
   /**
@@ -57,9 +66,15 @@ export interface Handler<Out> {
   release(record: StreamRecord, why: Release, folded: Moment, now: Moment): Out | undefined
   /**
    * The watermark has passed `end`: what lies in [start, end) is final. Called once for every window of the grid, in order, from the first
-   * record on, whether or not anything lies in it. `muted`: the outputs were emitted before the restart; the state must change all the same.
+   * record on, whether or not anything lies in it; windows that begin more than `grace + history` after the last record are left out.
+   * `muted`: the outputs were emitted before the restart; the state must change all the same. `cut`: closed early, because `change` follows (rule 21).
    */
-  close(start: number, end: number, at: Moment, muted: boolean): Out | undefined
+  close(start: number, end: number, at: Moment, muted: boolean, cut: boolean): Out | undefined
+  /**
+   * The settings changed (rule 21). Every window that could hold anything was just closed as `cut`. The next window begins at `from`, which may lie
+   * inside the new grid (then it is a short one); nothing is booked to a window that begins before. What is held stays held.
+   */
+  change(windowing: Windowing, from: number): void
   /** Bytes of memory the state takes, roughly. */
   stateBytes(): number
 }

@@ -1,0 +1,62 @@
+/** What a processor sees of a stream: it appends entries, and runs one task over what lies on the log. Times are milliseconds. */
+import type { Entry, Handler, Windowing } from './handler.js'
+
+/**
+ * Why entries were not taken. Retryable: the sender repeats all of them after a while. Otherwise (`too_large`) the same entries are never taken.
+ * `reason` is a counter's label: `disk_full`, `stream_full`, `unwritable`, `unreachable`, `stopped`, `too_large`.
+ */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  constructor(
+    message: string,
+    readonly reason: string,
+    readonly retryable: boolean,
+    /** Milliseconds after which it is worth trying again. */
+    readonly after?: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+  }
+}
+
+/** `held`: durably on the log. `pass`: not on the log, and the stream says `on_unavailable: pass`: send it straight on as `unjoined`. */
+export type Appended = 'held' | 'pass'
+
+/** The one consumer of a stream. */
+export interface Task<Out> {
+  readonly windowing: Windowing
+  /** Bytes of memory for what waits, all partitions together; above it the oldest is sent on as `evicted`. */
+  readonly maxHeld: number
+  /** A partition's handler, made when the partition is taken over. `windowing` may be an older one, until `change` is called. */
+  handler(partition: number, windowing: Windowing): Handler<Out>
+  /** Bytes of an output, for slicing and for the bound of what is in flight. */
+  size(out: Out): number
+  /**
+   * Outputs in order, about 256 KiB at a time. Resolved: delivered, or given up and counted by whoever gave up. Rejected: handed over again later, without end.
+   * Several deliveries are in flight at once. `epoch` names the life of the task that made them; a new one begins at each start or takeover.
+   */
+  deliver(outs: readonly Out[], epoch: string): Promise<void>
+  /** A copy was recognised and goes nowhere: for the processor's own counters. Not called for what is read again after a restart. */
+  duplicate?(kind: number, items: number): void
+}
+
+export interface Running {
+  /** Reads nothing more, closes no window, settles what is in flight or gives up at `deadline`, and commits a last checkpoint. Safe to call twice. */
+  stop(deadline: AbortSignal): Promise<void>
+}
+
+export interface Stream {
+  readonly name: string
+  /**
+   * Resolves when every entry is durable, in the given order per key. Rejects with a Refusal; then none, some or all of them may lie on the log,
+   * and repeating all is harmless where entries carry fingerprints.
+   */
+  append(entries: readonly Entry[]): Promise<Appended>
+  /** Opens the stream and runs the task. Rejects with a message for a person when it cannot (directory in use, partitions changed, options that do not fit). */
+  run<Out>(task: Task<Out>): Promise<Running>
+}
+
+export interface Streams {
+  /** Throws, naming the streams there are, when `name` is none of them. */
+  get(name: string): Stream
+}
