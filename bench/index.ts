@@ -1,0 +1,115 @@
+/**
+ * `npm run bench [-- --json] [-- --only TEXT] [-- --rounds N]`: the gateway and, where Go is present, the real Collector, on the same yaml in turns.
+ * Prints CPU-µs an item, delivered items a second, the sender's p50 and p99, peak memory, lost and duplicate items, output size.
+ */
+import { fork } from 'node:child_process'
+import { createServer } from 'node:net'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import type { LoadOptions, LoadResult } from './load.js'
+import { printTable, type Row, summarise } from './report.js'
+import { type Scenario, scenarios } from './scenarios.js'
+import type { SinkCounts } from './sink.js'
+import { buildCollector, type Peer, Subject } from './subject.js'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const OTHER_CORES = '1'
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port'))))
+    })
+  })
+
+/** A helper process on the other cores, spoken to by messages. */
+const helper = (script: string, args: string[] = []) => {
+  const child = fork(join(here, script), args, { execPath: 'taskset', execArgv: ['-c', OTHER_CORES, process.execPath] })
+  const waiting: ((message: Record<string, unknown>) => void)[] = []
+  const arrived: Record<string, unknown>[] = []
+  child.on('message', message => {
+    const next = waiting.shift()
+    if (next) next(message as Record<string, unknown>)
+    else arrived.push(message as Record<string, unknown>)
+  })
+  return {
+    ask: (message: unknown) => child.send(message as object),
+    next: async <T>(key: string): Promise<T> => {
+      const message = arrived.shift() ?? (await new Promise<Record<string, unknown>>(resolve => waiting.push(resolve)))
+      if (!(key in message)) throw new Error(`expected ${key}, got ${Object.keys(message)}`)
+      return message[key] as T
+    },
+    kill: () => child.kill('SIGKILL'),
+  }
+}
+
+const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
+
+const measure = async (scenario: Scenario, peer: Peer): Promise<Row> => {
+  const ids = scenario.load.pool * scenario.load.spans
+  const sink = helper('sink.js', [String(ids), String(scenario.sinkMessagesPerSecond ?? '')])
+  const send = await sink.next<number>('port')
+  const receive = await freePort()
+  const subject = await Subject.start(peer, scenario.yaml({ receive, send }), receive)
+  const loader = helper('load.js')
+  const counts = async () => {
+    sink.ask('counts')
+    return sink.next<SinkCounts>('counts')
+  }
+  try {
+    await sleep(500)
+    const idle = subject.usage().resident
+    loader.ask({ ...scenario.load, port: receive } satisfies LoadOptions)
+    await loader.next<boolean>('warm')
+    const [before, cpuBefore] = [await counts(), subject.usage().cpu]
+    const from = performance.now()
+    const result = await loader.next<LoadResult>('result')
+    let after = await counts()
+    const [cpuAfter, peak] = [subject.usage().cpu, subject.usage().peak]
+    const seconds = (performance.now() - from) / 1000
+    const delivered = after.spans - before.spans
+    for (let last = -1; after.spans !== last; after = await counts()) {
+      last = after.spans
+      await sleep(700)
+    }
+    return summarise({
+      scenario: scenario.name,
+      peer,
+      result,
+      after,
+      spans: scenario.load.spans,
+      delivered,
+      seconds,
+      cpu: cpuAfter - cpuBefore,
+      peak,
+      idle,
+      readyAfter: subject.readyAfter,
+      bytes: after.bytes,
+    })
+  } finally {
+    await subject.stop()
+    loader.kill()
+    sink.kill()
+  }
+}
+
+const { values } = parseArgs({
+  options: { json: { type: 'boolean' }, only: { type: 'string' }, rounds: { type: 'string', default: '1' }, peer: { type: 'string' } },
+})
+const collector = buildCollector()
+if (!collector) console.error('Go is not present: no Collector to compare with.')
+const rows: Row[] = []
+for (const scenario of scenarios.filter(it => !values.only || it.name.includes(values.only)))
+  for (let round = 0; round < Number(values.rounds); round++)
+    for (const peer of scenario.peers ?? (['gateway', 'collector'] as const)) {
+      if ((peer === 'collector' && !collector) || (values.peer && values.peer !== peer)) continue
+      const row = await measure(scenario, peer)
+      rows.push(row)
+      if (!values.json) printTable([row], rows.length === 1)
+    }
+if (values.json) console.log(JSON.stringify(rows, null, 2))
+else printTable(rows, true, true)

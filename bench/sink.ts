@@ -1,0 +1,98 @@
+/** The counting backend, a process of its own: OTLP/gRPC over HTTP/2, every span id counted, every byte on the wire too. */
+import { createServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
+import { gunzipSync } from 'node:zlib'
+import { Fields } from '../proto/wire.js'
+
+export interface SinkCounts {
+  spans: number
+  /** Bytes of gRPC messages as they came, compressed or not. */
+  bytes: number
+  /** Arrivals per span id (ids count up from 0). */
+  ids: number[]
+}
+
+const WINDOW = 16 << 20
+
+const GROUP = 1
+const SCOPE_SPANS = 2
+const SPANS = 2
+const SPAN_ID = 2
+const request = new Fields(new Uint8Array(0))
+const group = new Fields(new Uint8Array(0))
+const scope = new Fields(new Uint8Array(0))
+const span = new Fields(new Uint8Array(0))
+
+/** Calls `see` with the number of each span: its id less one, as payload.ts counts. */
+export const eachSpanId = (message: Uint8Array, see: (id: number) => void): void => {
+  request.reset(message)
+  while (request.next()) {
+    if (request.number !== GROUP) continue
+    group.enter(request)
+    while (group.next()) {
+      if (group.number !== SCOPE_SPANS) continue
+      scope.enter(group)
+      while (scope.next()) {
+        if (scope.number !== SPANS) continue
+        span.enter(scope)
+        while (span.next())
+          if (span.number === SPAN_ID) {
+            const { bytes, end } = span
+            see((((bytes[end - 4]! << 24) | (bytes[end - 3]! << 16) | (bytes[end - 2]! << 8) | bytes[end - 1]!) >>> 0) - 1)
+            break
+          }
+      }
+    }
+  }
+}
+
+/** `messagesPerSecond` makes it a slow backend. */
+export const startSink = async (
+  ids: number,
+  messagesPerSecond?: number,
+): Promise<{ port: number; counts: () => SinkCounts; close: () => void }> => {
+  let seen = new Uint32Array(ids)
+  let spans = 0
+  let bytes = 0
+  let free = 0
+  const server = createServer({ settings: { initialWindowSize: WINDOW } })
+  server.on('session', session => session.setLocalWindowSize(WINDOW))
+  server.on('stream', (stream, headers) => {
+    const chunks: Buffer[] = []
+    stream.on('error', () => {})
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+    stream.on('end', () => {
+      const framed = Buffer.concat(chunks)
+      bytes += framed.length - 5
+      const body = framed.subarray(5)
+      eachSpanId(framed[0] === 1 || headers['grpc-encoding'] === 'gzip' ? (framed[0] ? gunzipSync(body) : body) : body, id => {
+        spans++
+        if (id >= seen.length) {
+          const grown = new Uint32Array(id * 2)
+          grown.set(seen)
+          seen = grown
+        }
+        seen[id]!++
+      })
+      const answer = () => {
+        if (stream.destroyed) return
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto' }, { waitForTrailers: true })
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
+        stream.end(Buffer.alloc(5))
+      }
+      if (!messagesPerSecond) return answer()
+      const now = performance.now()
+      free = Math.max(free, now) + 1000 / messagesPerSecond
+      setTimeout(answer, free - now)
+    })
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  return { port: (server.address() as AddressInfo).port, counts: () => ({ spans, bytes, ids: [...seen] }), close: () => server.close() }
+}
+
+if (process.send && process.argv[1]?.endsWith('sink.js')) {
+  const [ids, rate] = process.argv.slice(2).map(Number)
+  const sink = await startSink(ids ?? 0, rate || undefined)
+  process.send({ port: sink.port })
+  process.on('message', () => process.send?.({ counts: sink.counts() }))
+}

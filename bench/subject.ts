@@ -1,0 +1,97 @@
+/** What is measured: a gateway or a Collector as its own process, pinned to one core, judged from outside by /proc. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export type Peer = 'gateway' | 'collector'
+
+/** The pinned core of the measured process; the load and the sink share the others. */
+const CORE = '0'
+const TICKS_PER_SECOND = 100
+const COLLECTOR = 'bench/collector/otelcol-bench'
+
+/** Builds the Collector once, where Go is present. False = no peer on this machine. */
+export const buildCollector = (): boolean => {
+  if (existsSync(COLLECTOR)) return true
+  try {
+    execFileSync('go', ['build', '-mod=mod', '-o', 'otelcol-bench', '.'], { cwd: 'bench/collector', stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+export interface Usage {
+  /** CPU time of all threads, microseconds. */
+  cpu: number
+  /** Resident memory now and at its peak, bytes. */
+  resident: number
+  peak: number
+}
+
+export class Subject {
+  private constructor(
+    private readonly child: ChildProcess,
+    private readonly folder: string,
+    readonly readyAfter: number,
+  ) {}
+
+  /** Starts `peer` on `yaml` and resolves when `port` answers. Throws with the process's own words when it does not within 20 s. */
+  static async start(peer: Peer, yaml: string, port: number): Promise<Subject> {
+    const folder = mkdtempSync(join(tmpdir(), 'bench-'))
+    const config = join(folder, 'pipeline.yaml')
+    writeFileSync(config, yaml.replaceAll('$FOLDER', folder))
+    const command = peer === 'gateway' ? [process.execPath, 'dist/main.js', 'run', '--config', config] : [COLLECTOR, '--config', config]
+    const began = performance.now()
+    const child = spawn('taskset', ['-c', CORE, ...command], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, GOMAXPROCS: '1' },
+    })
+    let words = ''
+    const keep = (chunk: Buffer) => {
+      words = (words + chunk).slice(-4000)
+    }
+    child.stdout?.on('data', keep)
+    child.stderr?.on('data', keep)
+    while (!(await answers(port))) {
+      if (child.exitCode !== null || performance.now() - began > 20_000) {
+        child.kill('SIGKILL')
+        throw new Error(`${peer} did not start:\n${words}`)
+      }
+      await new Promise(resolve => setTimeout(resolve, 20))
+    }
+    return new Subject(child, folder, performance.now() - began)
+  }
+
+  usage(): Usage {
+    const stat = readFileSync(`/proc/${this.child.pid}/stat`, 'utf8')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8')
+    const kilobytes = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? Number.NaN) * 1024
+    return {
+      cpu: ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_SECOND,
+      resident: kilobytes('VmRSS'),
+      peak: kilobytes('VmHWM'),
+    }
+  }
+
+  async stop(): Promise<void> {
+    const gone = new Promise(resolve => this.child.once('exit', resolve))
+    this.child.kill('SIGTERM')
+    const hard = setTimeout(() => this.child.kill('SIGKILL'), 35_000)
+    await gone
+    clearTimeout(hard)
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+const answers = (port: number): Promise<boolean> =>
+  new Promise(resolve => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', () => resolve(false))
+  })
