@@ -1,4 +1,5 @@
 /** What walks a pipeline: one signal, immutable OTLP bytes, an item count, a little metadata. */
+import { GROUP, REQUEST } from './fields.js'
 import { BYTES, Fields, sizeOfHeader, Writer } from './wire.js'
 
 /** `events` are correlated events, our own signal; the others are OTLP's. */
@@ -9,9 +10,7 @@ export const SIGNALS: readonly Signal[] = ['traces', 'metrics', 'logs', 'events'
 export type Metadata = Readonly<Record<string, string>>
 const NO_METADATA: Metadata = Object.freeze({})
 
-/** Field numbers shared by ResourceSpans, ResourceMetrics and ResourceLogs, and by the three Export…ServiceRequests. */
-const REQUEST_GROUPS = 1
-const GROUP_RESOURCE = 1
+const NOTHING = new Uint8Array(0)
 
 /**
  * One ResourceSpans, ResourceMetrics or ResourceLogs, in two parts: what it says about its sender, and everything else.
@@ -33,13 +32,13 @@ export class Group {
 
   /** Reads the group that is `field`'s value. A Resource that appears twice is merged, as protobuf demands. Throws WireError. */
   static read(field: Fields): Group {
-    const { bytes, start, end } = field
+    const { bytes, start, end } = field.expect(BYTES)
     const wire = bytes.subarray(field.tagStart, end)
     const inner = new Fields(bytes, start, end)
-    if (inner.next() && inner.number === GROUP_RESOURCE) {
+    if (inner.next() && inner.number === GROUP.resource) {
       const resource = inner.view()
       const restStart = inner.end
-      while (inner.next()) if (inner.number === GROUP_RESOURCE) return Group.gather(bytes, start, end, wire)
+      while (inner.next()) if (inner.number === GROUP.resource) return Group.gather(bytes, start, end, wire)
       return new Group(resource, bytes.subarray(restStart, end), wire)
     }
     return Group.gather(bytes, start, end, wire)
@@ -51,7 +50,7 @@ export class Group {
     const rest = new Writer(end - start)
     const inner = new Fields(bytes, start, end)
     while (inner.next()) {
-      if (inner.number === GROUP_RESOURCE) resource.raw(inner.view())
+      if (inner.number === GROUP.resource) resource.raw(inner.view())
       else rest.raw(bytes, inner.tagStart, inner.end)
     }
     return new Group(resource.finish(), rest.finish(), wire)
@@ -69,7 +68,7 @@ export class Group {
   get size(): number {
     if (this.wire) return this.wire.length
     const body = this.bodySize()
-    return sizeOfHeader(REQUEST_GROUPS, body) + body
+    return sizeOfHeader(REQUEST.groups, body) + body
   }
 
   /** The group as slices of a request: one if untouched; else a new head (tag, length, resource) and the shared rest. */
@@ -79,16 +78,23 @@ export class Group {
       return
     }
     const head = new Writer(this.resource.length + 24)
-    head.header(REQUEST_GROUPS, this.bodySize())
-    if (this.resource.length > 0) head.bytes(GROUP_RESOURCE, this.resource)
+    head.header(REQUEST.groups, this.bodySize())
+    if (this.resource.length > 0) head.bytes(GROUP.resource, this.resource)
     slices.push(head.finish())
     if (this.rest.length > 0) slices.push(this.rest)
   }
 
   private bodySize(): number {
     const { length } = this.resource
-    return (length > 0 ? sizeOfHeader(GROUP_RESOURCE, length) + length : 0) + this.rest.length
+    return (length > 0 ? sizeOfHeader(GROUP.resource, length) + length : 0) + this.rest.length
   }
+}
+
+/** A request taken apart. */
+interface Parts {
+  readonly groups: readonly Group[]
+  /** Fields of the request that are no groups, as they came: unknown ones, which a later OTLP may define. Usually empty. */
+  readonly unknown: Uint8Array
 }
 
 /**
@@ -96,8 +102,6 @@ export class Group {
  * `slices`, laid end to end, are an Export…ServiceRequest (for `events`: a CorrelatedEvents message).
  */
 export class Batch {
-  private lazySlices: readonly Uint8Array[] | undefined
-  private lazyGroups: readonly Group[] | undefined
   private lazyBytes: number | undefined
 
   private constructor(
@@ -105,12 +109,9 @@ export class Batch {
     /** Spans, data points, log records or events. */
     readonly items: number,
     readonly metadata: Metadata,
-    slices: readonly Uint8Array[] | undefined,
-    groups: readonly Group[] | undefined,
-  ) {
-    this.lazySlices = slices
-    this.lazyGroups = groups
-  }
+    private lazySlices: readonly Uint8Array[] | undefined,
+    private lazyParts: Parts | undefined,
+  ) {}
 
   /** `slices`: each one a whole number of request fields. */
   static of(signal: Signal, slices: readonly Uint8Array[], items: number, metadata: Metadata = NO_METADATA): Batch {
@@ -118,7 +119,7 @@ export class Batch {
   }
 
   static ofGroups(signal: Signal, groups: readonly Group[], items: number, metadata: Metadata = NO_METADATA): Batch {
-    return new Batch(signal, items, metadata, undefined, groups)
+    return new Batch(signal, items, metadata, undefined, { groups, unknown: NOTHING })
   }
 
   /** One batch of several of the same signal; bytes are shared, metadata is the first one's. Throws RangeError when `batches` is empty. */
@@ -126,57 +127,67 @@ export class Batch {
     const [first, ...others] = batches
     if (!first) throw new RangeError('concat needs at least one batch')
     if (others.length === 0) return first
+    const slices = batches.flatMap(batch => batch.slices)
     const items = batches.reduce((sum, batch) => sum + batch.items, 0)
-    if (batches.every(batch => batch.lazyGroups === undefined))
-      return Batch.of(
-        first.signal,
-        batches.flatMap(batch => batch.slices),
-        items,
-        first.metadata,
-      )
-    return Batch.ofGroups(
-      first.signal,
-      batches.flatMap(batch => batch.groups),
-      items,
-      first.metadata,
-    )
+    return Batch.of(first.signal, slices, items, first.metadata)
   }
 
   get slices(): readonly Uint8Array[] {
-    if (this.lazySlices === undefined) {
-      const slices: Uint8Array[] = []
-      for (const group of this.lazyGroups ?? []) group.appendTo(slices)
-      this.lazySlices = slices
-    }
+    this.lazySlices ??= this.laidOut()
     return this.lazySlices
   }
 
   /** The resource groups. Not for `events`, which have none. Throws WireError. */
   get groups(): readonly Group[] {
-    if (this.lazyGroups === undefined) {
-      const groups: Group[] = []
-      const fields = new Fields(new Uint8Array(0))
-      for (const slice of this.lazySlices ?? []) {
-        fields.reset(slice)
-        while (fields.next()) if (fields.number === REQUEST_GROUPS && fields.type === BYTES) groups.push(Group.read(fields))
-      }
-      this.lazyGroups = groups
-    }
-    return this.lazyGroups
+    return this.parts.groups
   }
 
+  /** Length of the slices, laid end to end. */
   get bytes(): number {
-    this.lazyBytes ??= this.lazyGroups
-      ? this.lazyGroups.reduce((sum, group) => sum + group.size, 0)
-      : this.slices.reduce((sum, slice) => sum + slice.length, 0)
+    if (this.lazyBytes === undefined) {
+      let bytes = 0
+      if (this.lazySlices) for (const slice of this.lazySlices) bytes += slice.length
+      else {
+        for (const group of this.parts.groups) bytes += group.size
+        bytes += this.parts.unknown.length
+      }
+      this.lazyBytes = bytes
+    }
     return this.lazyBytes
   }
 
+  /** The same request with other groups; its unknown fields stay. Give `items` whenever the number changes. */
   withGroups(groups: readonly Group[], items = this.items): Batch {
-    return new Batch(this.signal, items, this.metadata, undefined, groups)
+    return new Batch(this.signal, items, this.metadata, undefined, { groups, unknown: this.parts.unknown })
   }
 
   withMetadata(metadata: Metadata): Batch {
-    return new Batch(this.signal, this.items, { ...this.metadata, ...metadata }, this.lazySlices, this.lazyGroups)
+    return new Batch(this.signal, this.items, { ...this.metadata, ...metadata }, this.lazySlices, this.lazyParts)
   }
+
+  private get parts(): Parts {
+    this.lazyParts ??= takeApart(this.lazySlices ?? [])
+    return this.lazyParts
+  }
+
+  private laidOut(): Uint8Array[] {
+    const slices: Uint8Array[] = []
+    for (const group of this.parts.groups) group.appendTo(slices)
+    if (this.parts.unknown.length > 0) slices.push(this.parts.unknown)
+    return slices
+  }
+}
+
+const takeApart = (slices: readonly Uint8Array[]): Parts => {
+  const groups: Group[] = []
+  let unknown: Writer | undefined
+  const fields = new Fields()
+  for (const slice of slices) {
+    fields.reset(slice)
+    while (fields.next()) {
+      if (fields.number === REQUEST.groups) groups.push(Group.read(fields))
+      else unknown = (unknown ?? new Writer()).raw(slice, fields.tagStart, fields.end)
+    }
+  }
+  return { groups, unknown: unknown?.finish() ?? NOTHING }
 }

@@ -12,6 +12,10 @@ export const FIXED64 = 1
 export const BYTES = 2
 export const FIXED32 = 5
 
+/** A 64-bit value in steps of 7 bits. */
+const MAX_VARINT = 10
+const NOTHING = new Uint8Array(0)
+
 /** The bytes are not protobuf. `offset` counts from the start of the buffer being read. */
 export class WireError extends Error {
   override readonly name = 'WireError'
@@ -40,71 +44,63 @@ export class Fields {
   /** First byte of the field's tag: `bytes[tagStart, end)` is the whole field, fit to be copied. */
   tagStart = 0
   start = 0
-  end = 0
-  private position: number
-  private limit: number
+  /** Also where the next field begins. */
+  end: number
 
   constructor(
-    public bytes: Uint8Array,
+    public bytes: Uint8Array = NOTHING,
     start = 0,
-    end = bytes.length,
+    private limit = bytes.length,
   ) {
-    this.position = start
-    this.limit = end
+    this.end = start
   }
 
   /** Points the cursor at another message, so that hot loops need one cursor a level, not one a message. */
   reset(bytes: Uint8Array, start = 0, end = bytes.length): this {
     this.bytes = bytes
-    this.position = start
+    this.end = start
     this.limit = end
     return this
   }
 
   /** Points this cursor at the message that is `parent`'s current field. */
   enter(parent: Fields): this {
-    if (parent.type !== BYTES) throw new WireError(`field ${parent.number} is not a message`, parent.tagStart)
+    parent.expect(BYTES)
     return this.reset(parent.bytes, parent.start, parent.end)
   }
 
   next(): boolean {
-    let at = this.position
-    if (at >= this.limit) return false
+    const { bytes, limit } = this
+    let at = this.end
+    if (at >= limit) return false
     this.tagStart = at
-    const bytes = this.bytes
-    let tag = bytes[at++]!
-    if (tag > 0x7f) {
-      this.position = at - 1
-      tag = this.takeVarint()
-      at = this.position
+    let tag = bytes[at]!
+    if (tag < 0x80) at++
+    else {
+      tag = varintAt(bytes, at, limit)
+      at = afterVarint(bytes, at, limit)
+      if (tag > 0xffff_ffff) throw new WireError(`field number ${Math.floor(tag / 8)}`, this.tagStart)
     }
     const type = tag & 7
     this.type = type
-    this.number = tag > 0x7fffffff ? Math.floor(tag / 8) : tag >>> 3
-    if (this.number === 0 || this.number > 0x1fffffff) throw new WireError(`field number ${this.number}`, this.tagStart)
+    this.number = tag >>> 3
+    if (tag < 8) throw new WireError('field number 0', this.tagStart)
+    let end: number
     if (type === BYTES) {
-      let length = at < this.limit ? bytes[at]! : 0x80
-      if (length > 0x7f) {
-        this.position = at
-        length = this.takeVarint()
-        at = this.position
-      } else at++
-      this.start = at
-      this.end = at + length
-    } else if (type === VARINT) {
-      this.start = at
-      while (at < this.limit && bytes[at]! > 0x7f) at++
-      this.end = at + 1
-      if (this.end - this.start > 10) throw new WireError('varint longer than 10 bytes', this.start)
-    } else if (type === FIXED64) {
-      this.start = at
-      this.end = at + 8
-    } else if (type === FIXED32) {
-      this.start = at
-      this.end = at + 4
-    } else throw new WireError(`wire type ${type}`, this.tagStart)
-    if (this.end > this.limit) throw new WireError(`field ${this.number} ends outside its message`, this.tagStart)
-    this.position = this.end
+      let length = at < limit ? bytes[at]! : 0x80
+      if (length < 0x80) at++
+      else {
+        length = varintAt(bytes, at, limit)
+        at = afterVarint(bytes, at, limit)
+      }
+      end = at + length
+    } else if (type === VARINT) end = afterVarint(bytes, at, limit)
+    else if (type === FIXED64) end = at + 8
+    else if (type === FIXED32) end = at + 4
+    else throw new WireError(`wire type ${type}`, this.tagStart)
+    if (end > limit) throw new WireError(`field ${this.number} ends outside its message`, this.tagStart)
+    this.start = at
+    this.end = end
     return true
   }
 
@@ -114,37 +110,29 @@ export class Fields {
     return this
   }
 
-  /** The varint as a number: exact up to 2^53, rounded above; int64 below zero comes out as its unsigned reading (see `int64`). */
+  /** The varint as an unsigned number: exact up to 2^53, rounded above; an int64 below zero comes out as its unsigned reading (see `int`). */
   uint(): number {
     this.expect(VARINT)
-    let at = this.start
-    let value = 0
-    let scale = 1
-    let byte: number
-    do {
-      byte = this.bytes[at++]!
-      value += (byte & 0x7f) * scale
-      scale *= 128
-    } while (byte > 0x7f)
-    return value
+    if (this.end - this.start > 7) return Number(BigInt.asUintN(64, this.int64()))
+    return varintAt(this.bytes, this.start, this.end)
   }
 
   /** The varint as a signed 64-bit integer. */
   int64(): bigint {
     this.expect(VARINT)
-    let value = 0n
-    let shift = 0n
-    for (let at = this.start; at < this.end; at++) {
-      value |= BigInt(this.bytes[at]! & 0x7f) << shift
-      shift += 7n
-    }
-    return BigInt.asIntN(64, value)
+    return int64At(this.bytes, this.start, this.end)
   }
 
   /** The varint as a signed number: exact up to ±2^53, rounded beyond. */
   int(): number {
-    const length = this.end - this.start
-    return length < 8 ? this.uint() : Number(this.int64())
+    this.expect(VARINT)
+    return intAt(this.bytes, this.start, this.end)
+  }
+
+  /** The varint as a zigzag-coded signed number (sint32). */
+  zigzag(): number {
+    const value = this.uint()
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2
   }
 
   /** fixed64 as an unsigned 64-bit integer. */
@@ -187,19 +175,49 @@ export class Fields {
     this.expect(BYTES)
     return this.bytes.subarray(this.start, this.end)
   }
+}
 
-  private takeVarint(): number {
-    let value = 0
-    let scale = 1
-    for (let count = 0; count < 10; count++) {
-      if (this.position >= this.limit) throw new WireError('varint ends outside its message', this.position)
-      const byte = this.bytes[this.position++]!
-      value += (byte & 0x7f) * scale
-      if (byte < 0x80) return value
-      scale *= 128
-    }
-    throw new WireError('varint longer than 10 bytes', this.position)
+/**
+ * The varint at `at` as a number: exact up to 2^53, rounded above (which as a tag or a length is too much in any case).
+ * Throws WireError when it does not end before `limit` or within 10 bytes.
+ */
+export const varintAt = (bytes: Uint8Array, at: number, limit: number): number => {
+  let value = 0
+  let scale = 1
+  const last = Math.min(limit, at + MAX_VARINT)
+  for (let next = at; next < last; next++) {
+    const byte = bytes[next]!
+    if (byte < 0x80) return value + byte * scale
+    value += (byte & 0x7f) * scale
+    scale *= 128
   }
+  throw unended(at, limit)
+}
+
+/** Where the varint at `at` ends. Throws as `varintAt` does. */
+export const afterVarint = (bytes: Uint8Array, at: number, limit: number): number => {
+  if (at < limit && bytes[at]! < 0x80) return at + 1
+  const last = Math.min(limit, at + MAX_VARINT)
+  for (let next = at; next < last; next++) if (bytes[next]! < 0x80) return next + 1
+  throw unended(at, limit)
+}
+
+const unended = (at: number, limit: number) =>
+  new WireError(limit - at < MAX_VARINT ? 'a varint ends outside its message' : `a varint is longer than ${MAX_VARINT} bytes`, at)
+
+/** The int64 varint `bytes[start, end)` as a number: exact up to ±2^53, rounded beyond. */
+export const intAt = (bytes: Uint8Array, start: number, end: number): number =>
+  end - start > 7 ? Number(int64At(bytes, start, end)) : varintAt(bytes, start, end)
+
+/** The varint `bytes[start, end)` as a signed 64-bit integer. */
+export const int64At = (bytes: Uint8Array, start: number, end: number): bigint => {
+  let value = 0n
+  let shift = 0n
+  for (let at = start; at < end; at++) {
+    value |= BigInt(bytes[at]! & 0x7f) << shift
+    shift += 7n
+  }
+  return BigInt.asIntN(64, value)
 }
 
 export const readUint32 = (bytes: Uint8Array, at: number): number =>
