@@ -1,0 +1,105 @@
+/** The correlated event: what one window says about one workload. Its wire form is proto/schema/events.proto; field comments are there. */
+
+export const SCHEMA_VERSION = 1
+
+export type FigureSource = 'engine_metrics' | 'engine_spans' | 'client_spans'
+/** In the order in which one of them becomes the headline. */
+export const FIGURE_SOURCES: readonly FigureSource[] = ['engine_metrics', 'engine_spans', 'client_spans']
+
+export type EventFlag = 'cut' | 'energy_from_power' | 'overflow'
+export type LatencyName =
+  | 'time_to_first_token'
+  | 'inter_token_latency'
+  | 'time_per_output_token'
+  | 'request_duration'
+  | 'queue_duration'
+  | 'prefill_duration'
+  | 'decode_duration'
+
+export interface GpuFigures {
+  count: number
+  ids: string[]
+  utilization?: number
+  smActive?: number
+  tensorActive?: number
+  memoryUtilization?: number
+  memoryUsageBytes?: number
+  powerWatts?: number
+  energyJoules?: number
+  lateEnergyJoules?: number
+  temperatureMaxCelsius?: number
+  throttled?: number
+  coverage: number
+  carriedSeconds: number
+}
+
+export interface Latency {
+  name: LatencyName
+  count: number
+  sum: number
+  bounds: number[]
+  bucketCounts: number[]
+  late: boolean
+}
+
+export interface ServingFigures {
+  engines: number
+  queueDepth?: number
+  running?: number
+  kvCacheUtilization?: number
+  preemptions?: number
+  latePreemptions?: number
+  latencies: Latency[]
+  coverage: number
+  carriedSeconds: number
+}
+
+export interface TokenFigures {
+  source: FigureSource
+  input?: number
+  output?: number
+  cached?: number
+  lateInput?: number
+  lateOutput?: number
+  lateCached?: number
+}
+
+export interface RequestFigures {
+  source: FigureSource
+  finishReason: string
+  count: number
+  lateCount: number
+}
+
+export interface SpanFigures {
+  count: number
+  errors: number
+  lateCount: number
+  lateErrors: number
+}
+
+export interface Exemplar {
+  traceId: Uint8Array
+  spanId: Uint8Array
+  reason: 'slowest' | 'error'
+  durationSeconds: number
+}
+
+export interface CorrelatedEvent {
+  id: Uint8Array
+  schemaVersion: number
+  workloadId: string
+  workloadSource: string
+  workloadConfidence: string
+  windowStartMs: number
+  windowLengthMs: number
+  flags: EventFlag[]
+  /** Empty when no source of tokens or requests was seen. */
+  headlineSource: FigureSource | ''
+  gpu?: GpuFigures
+  serving?: ServingFigures
+  tokens: TokenFigures[]
+  requests: RequestFigures[]
+  spans?: SpanFigures
+  exemplars: Exemplar[]
+}

@@ -1,0 +1,262 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import protobuf from 'protobufjs'
+import { Batch } from '../batch.js'
+import { Fields } from '../wire.js'
+import { decodeEvents, encodeEvent, eventsBatch, MESSAGES } from './codec.js'
+import type { CorrelatedEvent } from './event.js'
+import { renderEvents } from './render.js'
+
+const schema = join(__dirname, '../schema')
+const proto = protobuf.parse(readFileSync(join(schema, 'events.proto'), 'utf8')).root
+const published = proto.lookupType('ai_factory.v1.CorrelatedEvent')
+const snake = (name: string) => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+
+const amount = fc.double({ noNaN: true, noDefaultInfinity: true })
+const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined })
+const record = (name: keyof typeof MESSAGES): fc.Arbitrary<Record<string, unknown>> =>
+  fc
+    .record(
+      Object.fromEntries(
+        MESSAGES[name].map(([, field, type, presence]) => {
+          const scalars: Record<string, fc.Arbitrary<unknown>> = {
+            string: fc.string(),
+            bytes: fc.uint8Array({ maxLength: 20 }),
+            uint: fc.integer({ min: 0, max: 4_000_000_000 }),
+            double: amount,
+            bool: fc.boolean(),
+          }
+          const one = scalars[type] ?? record(type as keyof typeof MESSAGES)
+          if (presence === 'repeated') return [field, fc.array(one, { maxLength: 3 })]
+          return [field, presence === 'optional' ? maybe(one) : one]
+        }),
+      ),
+    )
+    .map(object => Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)))
+const anyEvent = record('CorrelatedEvent') as unknown as fc.Arbitrary<CorrelatedEvent>
+
+/** Bytes as hex; -0 as 0, for that is how a zero is written. */
+const plain = (value: unknown): unknown =>
+  JSON.parse(JSON.stringify(value, (_, inner) => (inner instanceof Uint8Array ? Buffer.from(inner).toString('hex') : inner)))
+
+describe('correlated event', () => {
+  test('written and read again it is the same', () => {
+    fc.assert(
+      fc.property(fc.array(anyEvent, { maxLength: 3 }), events => {
+        expect(plain(decodeEvents(eventsBatch(events)))).toEqual(plain(events))
+      }),
+    )
+  })
+
+  test('what we write, a reader of the published .proto reads as the same', () => {
+    fc.assert(
+      fc.property(anyEvent, event => {
+        const fields = new Fields(encodeEvent(event))
+        fields.next()
+        const theirs = published.toObject(published.decode(fields.view()), { longs: Number, defaults: true, arrays: true })
+        const ours = decodeEvents(eventsBatch([event]))[0]
+        for (const [, field] of MESSAGES.CorrelatedEvent) {
+          const expected = ours?.[field as keyof CorrelatedEvent]
+          if (expected !== undefined) expect({ [field]: plain(theirs[field]) }).toMatchObject({ [field]: plain(expected) })
+        }
+      }),
+    )
+  })
+
+  test('.proto, .avsc and the codec’s table list the same fields', () => {
+    type Avro = string | Avro[] | { type: string; name: string; items: Avro; fields: { name: string; type: Avro }[] }
+    const avro = new Map<string, { name: string; type: Avro }[]>()
+    const collect = (type: Avro): void => {
+      if (Array.isArray(type)) type.forEach(collect)
+      else if (typeof type === 'object') {
+        if (type.fields) {
+          avro.set(type.name, type.fields)
+          for (const field of type.fields) collect(field.type)
+        }
+        if (type.items) collect(type.items)
+      }
+    }
+    collect(JSON.parse(readFileSync(join(schema, 'events.avsc'), 'utf8')) as Avro)
+    const nameOf = (type: Avro): string => (typeof type === 'string' ? type : Array.isArray(type) ? '' : type.name)
+    for (const [message, rows] of Object.entries(MESSAGES)) {
+      const fields = avro.get(message)
+      const type = proto.lookupType(`ai_factory.v1.${message}`)
+      expect(fields?.map(({ name }) => name)).toEqual(rows.map(([, name]) => snake(name)))
+      expect(type.fieldsArray.map(({ name }) => snake(name))).toEqual(rows.map(([, name]) => snake(name)))
+      for (const [i, [number, name, kind, presence]] of rows.entries()) {
+        const field = type.fields[snake(name)] ?? type.fields[name]
+        expect({ name, number: field?.id, repeated: field?.repeated }).toEqual({ name, number, repeated: presence === 'repeated' })
+        const scalar = kind === 'uint' ? /^uint/ : new RegExp(`^${kind}$`)
+        expect(field?.type).toMatch(scalar)
+        const written = fields?.[i]?.type as Avro
+        const base = Array.isArray(written) ? written[1] : typeof written === 'object' && written.type === 'array' ? written.items : written
+        expect(Array.isArray(written)).toBe(presence === 'optional')
+        expect(nameOf(base as Avro)).toMatch(kind === 'uint' ? /^(int|long)$/ : kind === 'bool' ? /^boolean$/ : scalar)
+      }
+    }
+  })
+
+  test('numbers 16 to 40 of the event are free for what is to come', () => {
+    expect(Math.max(...MESSAGES.CorrelatedEvent.map(([number]) => number))).toBeLessThan(16)
+  })
+})
+
+const event = (change: Partial<CorrelatedEvent> = {}): CorrelatedEvent => ({
+  id: Uint8Array.from({ length: 16 }, (_, i) => i),
+  schemaVersion: 1,
+  workloadId: 'prod/chat/llama',
+  workloadSource: 'k8s.pod',
+  workloadConfidence: 'derived',
+  windowStartMs: 1_700_000_000_000,
+  windowLengthMs: 10_000,
+  flags: [],
+  headlineSource: 'engine_metrics',
+  gpu: { count: 2, ids: ['GPU-a', 'GPU-b'], utilization: 0.5, energyJoules: 6_000, lateEnergyJoules: 10, coverage: 0.9, carriedSeconds: 1 },
+  serving: {
+    engines: 1,
+    queueDepth: 3,
+    latencies: [
+      { name: 'time_to_first_token', count: 3, sum: 0.6, bounds: [0.1, 1], bucketCounts: [1, 2, 0], late: false },
+      { name: 'time_to_first_token', count: 1, sum: 0.1, bounds: [0.1, 1], bucketCounts: [1, 0, 0], late: true },
+    ],
+    coverage: 1,
+    carriedSeconds: 0,
+  },
+  tokens: [
+    { source: 'engine_metrics', input: 100, output: 50, cached: 20, lateOutput: 5 },
+    { source: 'client_spans', input: 90, output: 45 },
+  ],
+  requests: [{ source: 'engine_metrics', finishReason: 'stop', count: 3, lateCount: 0 }],
+  spans: { count: 4, errors: 1, lateCount: 0, lateErrors: 0 },
+  exemplars: [{ traceId: new Uint8Array(16).fill(7), spanId: new Uint8Array(8).fill(1), reason: 'slowest', durationSeconds: 2 }],
+  ...change,
+})
+
+/** Decodes rendered bytes by field number: what any OTLP reader sees. */
+interface Point {
+  metric: string
+  unit: string
+  kind: number
+  value: number
+  attributes: Record<string, unknown>
+  start: number
+  time: number
+}
+const anyValue = (fields: Fields): unknown => {
+  fields.next()
+  if (fields.number === 1) return fields.string()
+  if (fields.number === 2) return fields.uint() === 1
+  return fields.number === 4 ? fields.double() : undefined
+}
+const pair = (fields: Fields): [string, unknown] => {
+  let key = ''
+  let value: unknown
+  while (fields.next()) {
+    if (fields.number === 1) key = fields.string()
+    else value = anyValue(new Fields(fields.view()))
+  }
+  return [key, value]
+}
+const pointsOf = (batch: Batch | undefined): Point[] => {
+  const points: Point[] = []
+  for (const group of batch?.groups ?? []) {
+    const scopes = new Fields(group.rest)
+    while (scopes.next()) {
+      const metrics = new Fields(scopes.view())
+      while (metrics.next()) {
+        if (metrics.number !== 2) continue
+        const metric = new Fields(metrics.view())
+        let name = ''
+        let unit = ''
+        while (metric.next()) {
+          if (metric.number === 1) name = metric.string()
+          else if (metric.number === 3) unit = metric.string()
+          else {
+            const kind = metric.number
+            const data = new Fields(metric.view())
+            while (data.next()) {
+              if (data.number !== 1) continue
+              const point: Point = { metric: name, unit, kind, value: Number.NaN, attributes: {}, start: 0, time: 0 }
+              const fields = new Fields(data.view())
+              while (fields.next()) {
+                if (fields.number === 2) point.start = fields.millis()
+                else if (fields.number === 3) point.time = fields.millis()
+                else if (fields.number === 4) point.value = kind === 9 ? Number(fields.fixed64()) : fields.double()
+                else if (fields.number === (kind === 9 ? 9 : 7)) {
+                  const [key, value] = pair(new Fields(fields.view()))
+                  point.attributes[key] = value
+                }
+              }
+              points.push(point)
+            }
+          }
+        }
+      }
+    }
+  }
+  return points
+}
+
+describe('rendering', () => {
+  const [metrics, logs] = renderEvents(eventsBatch([event()]))
+  const points = pointsOf(metrics)
+  const find = (metric: string, attributes: Record<string, unknown> = {}) =>
+    points.filter(
+      point =>
+        point.metric === metric &&
+        Object.entries({ 'ai_factory.late': undefined, ...attributes }).every(([key, value]) => point.attributes[key] === value),
+    )
+
+  test('metrics have UCUM units, the window as start and time, and the workload on every point', () => {
+    expect(points.length).toBe(metrics?.items)
+    for (const point of points) {
+      expect(point.start).toBe(1_700_000_000_000)
+      expect(point.time).toBe(1_700_000_010_000)
+      expect(point.attributes['ai_factory.workload.id']).toBe('prod/chat/llama')
+    }
+    expect(find('ai_factory.gpu.energy')).toMatchObject([{ unit: 'J', value: 6_000, kind: 7 }])
+    expect(find('ai_factory.gpu.utilization')).toMatchObject([{ unit: '1', value: 0.5, kind: 5 }])
+    expect(find('ai_factory.engine.time_to_first_token')).toMatchObject([{ unit: 's', value: 3, kind: 9 }])
+  })
+
+  test('late amounts are points of their own, so that sums over all points are what was measured', () => {
+    expect(find('ai_factory.gpu.energy', { 'ai_factory.late': true })).toMatchObject([{ value: 10 }])
+    expect(find('ai_factory.tokens', { 'gen_ai.token.type': 'output', 'ai_factory.late': true })).toMatchObject([{ value: 5 }])
+    expect(find('ai_factory.engine.time_to_first_token', { 'ai_factory.late': true })).toMatchObject([{ value: 1 }])
+  })
+
+  test('rule 12: only the headline source counts under the plain name, the others stand beside with their source', () => {
+    const tokens = points.filter(({ metric }) => metric === 'ai_factory.tokens')
+    expect(tokens.reduce((sum, { value }) => sum + value, 0)).toBe(155)
+    expect(find('ai_factory.tokens.by_source', { 'gen_ai.token.type': 'input' })).toMatchObject([
+      { value: 90, attributes: { 'ai_factory.source': 'client_spans' } },
+    ])
+  })
+
+  test('what is unknown is absent, never zero', () => {
+    const [bare] = renderEvents(eventsBatch([event({ gpu: { count: 1, ids: [], coverage: 0, carriedSeconds: 0 } })]))
+    const seen = new Set(pointsOf(bare).map(({ metric }) => metric))
+    expect(seen.has('ai_factory.gpu.utilization')).toBe(false)
+    expect(seen.has('ai_factory.gpu.count')).toBe(true)
+  })
+
+  test('one log record an event, with its name, its id and the exemplar traces', () => {
+    expect(logs?.items).toBe(1)
+    const text = Buffer.concat([...(logs?.slices ?? [])]).toString('latin1')
+    expect(text).toContain('ai_factory.workload.window')
+    expect(text).toContain('000102030405060708090a0b0c0d0e0f')
+    expect(text).toContain('07'.repeat(16))
+  })
+
+  test('the same event gives the same bytes', () => {
+    const bytes = (batches: Batch[]) => batches.map(batch => Buffer.concat([...batch.slices]).toString('hex'))
+    fc.assert(
+      fc.property(anyEvent, any => {
+        const once = eventsBatch([{ ...any, windowStartMs: 1_700_000_000_000 }])
+        expect(bytes(renderEvents(Batch.of('events', [...once.slices], 1)))).toEqual(bytes(renderEvents(once)))
+      }),
+      { numRuns: 20 },
+    )
+  })
+})

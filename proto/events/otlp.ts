@@ -1,0 +1,171 @@
+/**
+ * The few OTLP messages that rendering needs, written forward. Field numbers: opentelemetry-proto v1.11.0 common, resource, metrics, logs.
+ */
+import { Group } from '../batch.js'
+import { Writer } from '../wire.js'
+
+/** A bigint is written as an int, a number as a double. */
+export type AttributeValue = string | number | bigint | boolean | readonly string[]
+/** In the order in which they are written; `undefined` values are left out. */
+export type Attributes = readonly (readonly [key: string, value: AttributeValue | undefined])[]
+
+/** AnyValue {1 string, 2 bool, 3 int, 4 double, 5 array{1 values}}. */
+const writeAnyValue = (writer: Writer, number: number, value: AttributeValue): void => {
+  writer.message(number, any => {
+    if (typeof value === 'string') any.string(1, value)
+    else if (typeof value === 'boolean') any.uint(2, value ? 1 : 0)
+    else if (typeof value === 'number') any.double(4, value)
+    else if (typeof value === 'bigint') any.int64(3, value)
+    else
+      any.message(5, array => {
+        for (const text of value) writeAnyValue(array, 1, text)
+      })
+  })
+}
+
+/** KeyValue {1 key, 2 value}. */
+export const writeAttributes = (writer: Writer, number: number, attributes: Attributes): void => {
+  for (const [key, value] of attributes)
+    if (value !== undefined)
+      writer.message(number, pair => {
+        pair.string(1, key)
+        writeAnyValue(pair, 2, value)
+      })
+}
+
+const DELTA = 1
+const nanos = (millis: number): bigint => BigInt(millis) * 1_000_000n
+
+export interface Interval {
+  /** Milliseconds since the epoch, whole. */
+  readonly start: number
+  readonly end: number
+}
+export interface NumberPoint {
+  readonly attributes: Attributes
+  readonly value: number
+}
+export interface HistogramPoint {
+  readonly attributes: Attributes
+  readonly count: number
+  readonly sum: number
+  readonly bounds: readonly number[]
+  readonly counts: readonly number[]
+}
+
+/** ResourceMetrics {1 resource, 2 scope_metrics {1 scope {1 name}, 2 metrics}} with points over one interval. */
+export class MetricsWriter {
+  private readonly metrics = new Writer(4096)
+  points = 0
+
+  constructor(private readonly interval: Interval) {}
+
+  /** Metric {1 name, 3 unit, 5 gauge {1 data_points}}. */
+  gauge(name: string, unit: string, points: readonly NumberPoint[]): void {
+    this.metric(name, unit, points, 5, (data, point) => this.number(data, point), undefined)
+  }
+
+  /** Metric {7 sum {1 data_points, 2 aggregation_temporality, 3 is_monotonic}}. */
+  sum(name: string, unit: string, points: readonly NumberPoint[]): void {
+    this.metric(
+      name,
+      unit,
+      points,
+      7,
+      (data, point) => this.number(data, point),
+      data => data.uint(2, DELTA).uint(3, 1),
+    )
+  }
+
+  /** Metric {9 histogram {1 data_points, 2 aggregation_temporality}}. */
+  histogram(name: string, unit: string, points: readonly HistogramPoint[]): void {
+    this.metric(
+      name,
+      unit,
+      points,
+      9,
+      (data, point) => this.bucketed(data, point),
+      data => data.uint(2, DELTA),
+    )
+  }
+
+  finish(resource: Attributes, scope: string): Group {
+    return group(resource, scope, this.metrics.finish())
+  }
+
+  private metric<P>(
+    name: string,
+    unit: string,
+    points: readonly P[],
+    kind: number,
+    write: (data: Writer, point: P) => void,
+    after: ((data: Writer) => void) | undefined,
+  ): void {
+    if (points.length === 0) return
+    this.points += points.length
+    this.metrics.message(2, metric => {
+      metric.string(1, name).string(3, unit)
+      metric.message(kind, data => {
+        for (const point of points) write(data, point)
+        after?.(data)
+      })
+    })
+  }
+
+  /** NumberDataPoint {2 start, 3 time, 4 as_double, 7 attributes}. */
+  private number(data: Writer, { attributes, value }: NumberPoint): void {
+    data.message(1, point => {
+      point.fixed64(2, nanos(this.interval.start)).fixed64(3, nanos(this.interval.end)).double(4, value)
+      writeAttributes(point, 7, attributes)
+    })
+  }
+
+  /** HistogramDataPoint {2 start, 3 time, 4 count, 5 sum, 6 bucket_counts packed fixed64, 7 explicit_bounds packed double, 9 attributes}. */
+  private bucketed(data: Writer, { attributes, count, sum, bounds, counts }: HistogramPoint): void {
+    const packedCounts = new DataView(new ArrayBuffer(counts.length * 8))
+    counts.forEach((value, i) => {
+      packedCounts.setBigUint64(i * 8, BigInt(Math.round(value)), true)
+    })
+    const packedBounds = new DataView(new ArrayBuffer(bounds.length * 8))
+    bounds.forEach((value, i) => {
+      packedBounds.setFloat64(i * 8, value, true)
+    })
+    data.message(1, point => {
+      point.fixed64(2, nanos(this.interval.start)).fixed64(3, nanos(this.interval.end))
+      point.fixed64(4, BigInt(Math.round(count))).double(5, sum)
+      point.bytes(6, new Uint8Array(packedCounts.buffer)).bytes(7, new Uint8Array(packedBounds.buffer))
+      writeAttributes(point, 9, attributes)
+    })
+  }
+}
+
+/** ResourceLogs with one LogRecord {1 time, 2 severity_number, 3 severity_text, 5 body, 6 attributes, 11 observed time, 12 event_name}. */
+export const logGroup = (
+  resource: Attributes,
+  scope: string,
+  time: number,
+  eventName: string,
+  body: string,
+  attributes: Attributes,
+): Group => {
+  const record = new Writer(2048)
+  record.message(2, log => {
+    log.fixed64(1, nanos(time)).uint(2, 9).string(3, 'INFO')
+    writeAnyValue(log, 5, body)
+    writeAttributes(log, 6, attributes)
+    log.fixed64(11, nanos(time)).string(12, eventName)
+  })
+  return group(resource, scope, record.finish())
+}
+
+/** Resource {1 attributes}; the scope's items are whole fields already. */
+const group = (resource: Attributes, scope: string, items: Uint8Array): Group => {
+  const head = new Writer()
+  writeAttributes(head, 1, resource)
+  const rest = new Writer(items.length + 64)
+  rest.message(2, scoped => {
+    scoped.message(1, named => named.string(1, scope))
+    scoped.raw(items)
+  })
+  return Group.of(head.finish(), rest.finish())
+}
