@@ -1,4 +1,6 @@
 /** Every receiver there is: type → lazy import of its folder. To add one, add a folder and a line. */
 import type { Registry } from '../runtime/component.js'
 
-export const receivers: Registry<'receiver'> = {}
+export const receivers: Registry<'receiver'> = {
+  otlp: () => import('./otlp/index.js'),
+}

@@ -1,0 +1,51 @@
+/** Where a request becomes a batch: checked, counted, handed on. The same for both transports. */
+import { Batch, type Metadata, type Signal } from '../../proto/batch.js'
+import { inspect } from '../../proto/inspect.js'
+import { WireError } from '../../proto/wire.js'
+import type { Upstream } from '../../runtime/component.js'
+import { PermanentError } from '../../runtime/errors.js'
+import type { Refusal } from '../../runtime/net/status.js'
+
+export type Transport = 'grpc' | 'http'
+
+/** The signals that senders send. */
+export const RECEIVED = ['traces', 'metrics', 'logs'] as const satisfies readonly Signal[]
+export type Received = (typeof RECEIVED)[number]
+
+const METADATA: Readonly<Record<Transport, Metadata>> = { grpc: { transport: 'grpc' }, http: { transport: 'http' } }
+
+export class Door {
+  constructor(
+    private readonly context: Pick<Upstream, 'id' | 'log' | 'meter' | 'next'>,
+    private readonly transport: Transport,
+  ) {}
+
+  /**
+   * Hands an Export…ServiceRequest on and resolves when it is acknowledged. A request without items is a success and goes nowhere.
+   * Rejects as `next` does, or with PermanentError `malformed`.
+   */
+  async enter(signal: Received, request: Uint8Array): Promise<void> {
+    try {
+      const items = inspect(signal, request)
+      if (items > 0) await this.context.next(Batch.of(signal, [request], items, METADATA[this.transport]))
+    } catch (error) {
+      if (error instanceof WireError) throw new PermanentError(error.message, 'malformed', { cause: error })
+      throw error
+    }
+  }
+
+  /** Counts a refusal, whoever refused. */
+  refused(refusal: Pick<Refusal, 'reason' | 'message'>, signal: Received | 'unknown'): void {
+    const { id, meter, log } = this.context
+    const { transport } = this
+    meter
+      .counter('ai_factory_gateway_receiver_refused_requests_total', 'Requests not accepted, by the reason the sender was told.', {
+        receiver: id,
+        transport,
+        signal,
+        reason: refusal.reason,
+      })
+      .add(1)
+    log.debug('refused a request', { transport, signal, reason: refusal.reason, message: refusal.message })
+  }
+}

@@ -1,0 +1,128 @@
+/** OTLP/HTTP: three paths, protobuf; answers as the specification and the Collector give them. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Admission } from '../../runtime/admission.js'
+import type { Context, Lifecycle } from '../../runtime/component.js'
+import { RetryableError } from '../../runtime/errors.js'
+import { readBody } from '../../runtime/net/http-body.js'
+import { HttpServer } from '../../runtime/net/http-server.js'
+import { encodeStatus, type Refusal, refusalOf } from '../../runtime/net/status.js'
+import { TlsFiles } from '../../runtime/net/tls.js'
+import type { Door, Received } from './door.js'
+import type { HttpOptions } from './options.js'
+
+const PROTOBUF = 'application/x-protobuf'
+
+export class OtlpHttp implements Lifecycle {
+  private server: HttpServer | undefined
+  private tls: TlsFiles | undefined
+  private readonly paths: ReadonlyMap<string, Received>
+
+  constructor(
+    private readonly options: HttpOptions,
+    private readonly door: Door,
+    private readonly admission: Admission,
+    private readonly context: Pick<Context, 'id' | 'clock' | 'log' | 'meter'>,
+  ) {
+    this.paths = new Map([
+      [options.traces_url_path, 'traces'],
+      [options.metrics_url_path, 'metrics'],
+      [options.logs_url_path, 'logs'],
+    ])
+  }
+
+  async start(): Promise<void> {
+    const { options, context } = this
+    this.tls = options.tls && (await TlsFiles.ofServer(options.tls, context))
+    this.server = new HttpServer(
+      {
+        endpoint: options.endpoint,
+        maxConnections: options.max_connections,
+        readHeaderTimeout: options.read_header_timeout,
+        readTimeout: options.read_timeout,
+        writeTimeout: options.write_timeout,
+        idleTimeout: options.idle_timeout,
+        maxDiscard: options.max_request_body_size,
+        tls: this.tls,
+      },
+      (request, response) => this.answer(request, response),
+      {
+        clock: context.clock,
+        log: context.log,
+        broken: code =>
+          this.door.refused({ reason: code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'header_timeout' : 'bad_http', message: code }, 'unknown'),
+      },
+    )
+    try {
+      const port = await this.server.start()
+      context.log.info('listening', { protocol: 'http', endpoint: options.endpoint, port, tls: this.tls !== undefined })
+    } catch (error) {
+      this.tls?.close()
+      throw error
+    }
+  }
+
+  async stop(deadline: AbortSignal): Promise<void> {
+    await this.server?.stop(deadline)
+    this.tls?.close()
+    this.server = undefined
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const signal = this.paths.get(pathOf(request.url))
+    if (signal === undefined) return this.misdirected(response, 404, 'unknown_path', '404 page not found')
+    if (request.method !== 'POST') return this.misdirected(response, 405, 'bad_method', '405 method not allowed, supported: [POST]', signal)
+    const mediaType = mediaTypeOf(request.headers['content-type'])
+    if (mediaType !== PROTOBUF)
+      return this.misdirected(response, 415, 'unsupported_media_type', `415 unsupported media type, supported: [${PROTOBUF}]`, signal)
+    const { admission, context, options } = this
+    try {
+      if (this.server?.stopping ?? true) throw new RetryableError('the gateway is shutting down; send again', 'shutting_down')
+      const body = await readBody(request, response, {
+        admission,
+        clock: context.clock,
+        limit: options.max_request_body_size,
+        readTimeout: options.read_timeout,
+      })
+      try {
+        await this.door.enter(signal, body.take())
+      } finally {
+        body.release()
+      }
+      this.send(response, 200, {}, new Uint8Array(0))
+    } catch (error) {
+      const refusal = refusalOf(error)
+      if (refusal.reason === 'internal') context.log.error('a request failed for an unexpected reason', { signal, error: String(error) })
+      this.door.refused(refusal, signal)
+      this.send(response, refusal.http, retryAfter(refusal), encodeStatus(refusal))
+    }
+  }
+
+  private send(response: ServerResponse, status: number, headers: Record<string, string>, body: Uint8Array): void {
+    if (response.destroyed) return
+    if (this.server?.stopping ?? true) response.shouldKeepAlive = false
+    response.writeHead(status, { ...headers, 'content-type': PROTOBUF, 'content-length': body.length })
+    response.end(body)
+  }
+
+  private misdirected(
+    response: ServerResponse,
+    status: number,
+    reason: string,
+    text: string,
+    signal: Received | 'unknown' = 'unknown',
+  ): void {
+    this.door.refused({ reason, message: text }, signal)
+    response.writeHead(status, { 'content-type': 'text/plain', ...(status === 405 && { allow: 'POST' }) })
+    response.end(text)
+  }
+}
+
+const pathOf = (url = ''): string => {
+  const query = url.indexOf('?')
+  return query < 0 ? url : url.slice(0, query)
+}
+
+const mediaTypeOf = (header = ''): string => (header.split(';', 1)[0] ?? '').trim().toLowerCase()
+
+const retryAfter = ({ after, http }: Refusal): Record<string, string> =>
+  after !== undefined && (http === 503 || http === 429) ? { 'retry-after': String(Math.max(1, Math.ceil(after / 1_000))) } : {}
