@@ -1,4 +1,6 @@
 /** Every processor there is: type → lazy import of its folder. To add one, add a folder and a line. */
 import type { Registry } from '../runtime/component.js'
 
-export const processors: Registry<'processor'> = {}
+export const processors: Registry<'processor'> = {
+  memory_limiter: () => import('./memory_limiter/index.js'),
+}

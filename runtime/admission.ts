@@ -36,6 +36,8 @@ export interface MemoryLimit {
   readonly checkInterval: number
   /** A garbage collection is asked for at most this often while above the soft limit, and above the limit. */
   readonly gcInterval: { readonly soft: number; readonly hard: number }
+  /** Told at a check when resident memory crosses the soft limit, either way. */
+  crossed?(short: boolean, rss: number): void
 }
 
 /** What the operating system and the engine are asked for; tests give their own. */
@@ -56,6 +58,8 @@ export const memoryOfMachine = (): number => {
 
 const NO_LIMIT: MemoryLimit = { limit: Number.POSITIVE_INFINITY, spike: 0, checkInterval: 0, gcInterval: { soft: 0, hard: 0 } }
 const LEAST_DELAY = 1_000
+/** What may always be held while resident memory is between the soft limit and the limit. */
+const TRICKLE = 1 << 20
 
 export class MemoryAdmission implements Admission {
   private held = 0
@@ -63,6 +67,7 @@ export class MemoryAdmission implements Admission {
   private strictest = NO_LIMIT
   private sampledRss = 0
   private heldAtSample = 0
+  private short = false
   private lastCollection = Number.NEGATIVE_INFINITY
   private cancelSampling: (() => void) | undefined
 
@@ -106,8 +111,8 @@ export class MemoryAdmission implements Admission {
     if (admitted > Math.min(soft, this.budget)) throw this.refusal(`${inMiB(admitted)} admitted and not yet delivered`)
     const resident = this.sampledRss + Math.max(0, admitted - this.heldAtSample)
     if (resident <= soft) return
-    // With nothing held, waiting alone cannot free memory: one request at a time keeps work, and with it the collector, going below the limit.
-    if (this.held === 0 && resident <= limit) return
+    // With next to nothing held, waiting frees no memory: a trickle keeps work, and with it the collector, going below the limit.
+    if (admitted <= TRICKLE && resident <= limit) return
     throw this.refusal(`${inMiB(resident)} of resident memory`)
   }
 
@@ -123,6 +128,7 @@ export class MemoryAdmission implements Admission {
     this.cancelSampling = undefined
     this.sampledRss = 0
     this.heldAtSample = 0
+    this.short = false
     if (this.limits.size > 0) this.sample()
   }
 
@@ -138,6 +144,9 @@ export class MemoryAdmission implements Admission {
         this.measure()
       }
     }
+    const short = this.sampledRss > limit - spike
+    if (short !== this.short) for (const each of this.limits) each.crossed?.(short, this.sampledRss)
+    this.short = short
     this.cancelSampling = this.clock.after(this.strictest.checkInterval, () => this.sample())
   }
 
