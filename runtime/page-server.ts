@@ -1,8 +1,8 @@
-/** A small HTTP server for pages that operators and their probes read: own metrics, health. GET and HEAD only, no request body, bounded in every direction. */
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { parseEndpoint } from '../config/options.js'
-import type { Lifecycle } from './component.js'
+/** A small HTTP server for pages that operators and their probes read: own metrics, health. GET and HEAD only. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock, Lifecycle, Log } from './component.js'
+import { HttpServer } from './net/http-server.js'
+import type { TlsFiles } from './net/tls.js'
 
 export interface Page {
   readonly status: number
@@ -10,87 +10,57 @@ export interface Page {
   readonly body: string
 }
 
-const NOT_FOUND: Page = { status: 404, type: 'text/plain; charset=utf-8', body: 'not found\n' }
-const NOT_ALLOWED: Page = { status: 405, type: 'text/plain; charset=utf-8', body: 'only GET and HEAD are answered here\n' }
-const FAILED: Page = { status: 500, type: 'text/plain; charset=utf-8', body: 'this page could not be made; the log says why\n' }
+const TEXT = 'text/plain; charset=utf-8'
+const NOT_FOUND: Page = { status: 404, type: TEXT, body: 'not found\n' }
+const NOT_ALLOWED: Page = { status: 405, type: TEXT, body: 'only GET and HEAD are answered here\n' }
+
+/** Few read these pages, and none of them slowly. */
+const LIMITS = {
+  maxConnections: 100,
+  readHeaderTimeout: 5_000,
+  readTimeout: 5_000,
+  writeTimeout: 10_000,
+  idleTimeout: 120_000,
+  maxDiscard: 1 << 16,
+}
 
 export interface PageServerOptions {
   /** `host:port`; port 0 takes a free one. */
   readonly endpoint: string
-  /** The option to name when the port is taken. */
-  readonly option: string
-  /** The page at a path (without query), or undefined where there is none. */
+  readonly tls?: TlsFiles | undefined
+  /** The page at a path (without query), or undefined where there is none. What it throws is logged and answered with 500. */
   readonly page: (path: string) => Page | undefined
-  /** Told of a page that threw. */
-  readonly failed: (error: unknown) => void
+  readonly clock: Clock
+  readonly log: Log
 }
 
 export class PageServer implements Lifecycle {
-  private server: Server | undefined
+  private readonly server: HttpServer
+  /** The port listened on; undefined before the start. */
+  port: number | undefined
 
-  constructor(private readonly options: PageServerOptions) {}
-
-  /** The port listened on; undefined when stopped. */
-  get port(): number | undefined {
-    const address = this.server?.address()
-    return address !== null && typeof address === 'object' ? address.port : undefined
+  constructor(private readonly options: PageServerOptions) {
+    const { endpoint, tls, clock, log } = options
+    this.server = new HttpServer({ ...LIMITS, endpoint, tls }, (request, response) => this.answer(request, response), {
+      clock,
+      log,
+      broken() {},
+    })
   }
 
   async start(): Promise<void> {
-    const { endpoint, option } = this.options
-    const address = parseEndpoint(endpoint)
-    if (!address) throw new Error(`${option}: "${endpoint}" is not host:port`)
-    const server = createServer({ headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 60_000 }, (request, response) =>
-      this.answer(request, response),
-    )
-    server.maxConnections = 100
-    server.on('clientError', (_, socket) => socket.destroy())
-    const listening = once(server, 'listening')
-    server.listen(address.port, address.host || undefined)
-    try {
-      await listening
-    } catch (error) {
-      throw new Error(explain(error, endpoint, option), { cause: error })
-    }
-    // Once it listens, an accept that fails (too many open files) costs that connection only.
-    server.on('error', this.options.failed)
-    this.server = server
+    this.port = await this.server.start()
   }
 
-  async stop(): Promise<void> {
-    const { server } = this
-    this.server = undefined
-    if (!server) return
-    const closed = once(server, 'close')
-    server.close()
-    server.closeAllConnections()
-    await closed
+  stop(deadline: AbortSignal): Promise<void> {
+    return this.server.stop(deadline)
   }
 
-  private answer(request: IncomingMessage, response: ServerResponse): void {
-    request.resume()
-    request.on('error', () => {})
-    response.on('error', () => {})
-    const { status, type, body } = this.pageFor(request)
+  private async answer({ method, url = '/' }: IncomingMessage, response: ServerResponse): Promise<void> {
+    const readable = method === 'GET' || method === 'HEAD'
+    const { status, type, body } = readable ? (this.options.page(url.split('?', 1)[0]!) ?? NOT_FOUND) : NOT_ALLOWED
     const bytes = Buffer.from(body)
-    response.writeHead(status, { 'content-type': type, 'content-length': bytes.length, ...(status === 405 ? { allow: 'GET, HEAD' } : {}) })
-    response.end(request.method === 'HEAD' ? undefined : bytes)
+    response.writeHead(status, { 'content-type': type, 'content-length': bytes.length, ...(readable ? {} : { allow: 'GET, HEAD' }) })
+    response.end(method === 'HEAD' ? undefined : bytes)
   }
-
-  private pageFor({ method, url = '/' }: IncomingMessage): Page {
-    if (method !== 'GET' && method !== 'HEAD') return NOT_ALLOWED
-    try {
-      return this.options.page(url.split('?', 1)[0]!) ?? NOT_FOUND
-    } catch (error) {
-      this.options.failed(error)
-      return FAILED
-    }
-  }
-}
-
-const explain = (error: unknown, endpoint: string, option: string): string => {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'EADDRINUSE') return `cannot listen on ${endpoint}: another process has this port; stop it or set ${option}`
-  if (code === 'EACCES') return `cannot listen on ${endpoint}: this user may not; take a port from 1024 up in ${option}`
-  return `cannot listen on ${endpoint} (${option}): ${error instanceof Error ? error.message : String(error)}`
 }

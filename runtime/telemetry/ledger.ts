@@ -3,8 +3,8 @@
  *
  *   received = acknowledged + held + refused{reason}
  *
- * `acknowledged` counts what was delivered, durably held, or given up on purpose; the last part stands in `dropped{reason}` as well,
- * so out = acknowledged - dropped and nothing leaves without a name. The kind is a label because a receiver and an exporter may share an id.
+ * `dropped{reason}` names every item that goes no further although its sender need not send it again: given up behind an acknowledgement
+ * (filtered, no exporter takes it), or refused for good. The kind is a label because a receiver and an exporter may share an id.
  */
 import type { Batch, Signal } from '../../proto/batch.js'
 import type { Counter, Kind, Meter } from '../component.js'
@@ -36,12 +36,9 @@ const perReason = (make: (reason: string) => Counter): ((reason: string) => Coun
   }
 }
 
-/**
- * Items a component acknowledged and gave up on purpose, by reason (`filtered`, `retries_exhausted`). Bind once per signal and reason.
- * Every loss in the gateway is counted here.
- */
+/** Items that go no further, by reason (`filtered`, `no_exporter`, `queue_full`). Every loss in the gateway is counted here. Bind once per signal and reason. */
 export const droppedItems = (meter: Meter, kind: Place, component: string, signal: Signal, reason: string): Counter =>
-  meter.counter('ai_factory_gateway_dropped_items', 'Items acknowledged and given up on purpose, by reason.', {
+  meter.counter('ai_factory_gateway_dropped_items', 'Items that go no further, by reason.', {
     kind,
     component,
     signal,

@@ -92,6 +92,9 @@ const MOST_SERIES = 2_000
 const OVERFLOW: Labels = { otel_metric_overflow: 'true' }
 
 const byName = ([a]: [string, unknown], [b]: [string, unknown]) => (a < b ? -1 : a > b ? 1 : 0)
+/** One text for equal labels, however they are ordered; sorts as the labels do. */
+const keyOf = (labels: Labels): string => JSON.stringify(Object.entries(labels).sort(byName))
+const OVERFLOW_KEY = keyOf(OVERFLOW)
 
 export class Registry implements Meter {
   private readonly families = new Map<string, Entry>()
@@ -132,16 +135,15 @@ export class Registry implements Meter {
     shape: new (...args: never[]) => T,
   ): T {
     const { instruments } = this.family(name, help, type)
-    const bound = instruments.size < MOST_SERIES ? labels : OVERFLOW
-    const sorted = Object.entries(labels).sort(byName)
-    const known = instruments.get(JSON.stringify(sorted)) ?? instruments.get(JSON.stringify(Object.entries(bound).sort(byName)))
-    if (known) {
-      if (known instanceof shape) return known
-      throw new Error(`metric ${name} is kept in two ways at once`)
-    }
-    for (const [label] of sorted) if (!LABEL_NAME.test(label)) throw new Error(`"${label}" is no label name (metric ${name})`)
-    const made = make(bound)
-    instruments.set(JSON.stringify(Object.entries(bound).sort(byName)), made)
+    let key = keyOf(labels)
+    const full = instruments.size >= MOST_SERIES && !instruments.has(key)
+    if (full) key = OVERFLOW_KEY
+    const known = instruments.get(key)
+    if (known instanceof shape) return known
+    if (known) throw new Error(`metric ${name} is kept in two ways at once`)
+    for (const label of Object.keys(labels)) if (!LABEL_NAME.test(label)) throw new Error(`"${label}" is no label name (metric ${name})`)
+    const made = make(full ? OVERFLOW : labels)
+    instruments.set(key, made)
     return made
   }
 
