@@ -1,0 +1,94 @@
+/** The port between the engine and where records lie. Embedded, Kafka and test drivers satisfy it and pass one conformance suite (testing/conformance.ts). */
+import type { Windowing } from './handler.js'
+
+/** The stream's own kinds; a processor's begin at 16. */
+export const TICK = 1
+export const SETTINGS = 2
+export const FIRST_PROCESSOR_KIND = 16
+
+/** A record about to be appended. The driver stamps append time and offset. */
+export interface Outgoing {
+  readonly partition: number
+  readonly key: Uint8Array
+  readonly kind: number
+  readonly firstTime: number
+  readonly lastTime: number
+  readonly items: number
+  readonly fingerprint: Uint8Array | undefined
+  readonly value: readonly Uint8Array[]
+  /** An item above `max_record_bytes` lies in `parts` consecutive records of its partition, numbered from 0 (rule 2). */
+  readonly part: number
+  readonly parts: number
+}
+
+/** A record as read. Offsets grow along a partition, are never reused, and need not be dense. */
+export interface Raw {
+  readonly partition: number
+  readonly offset: number
+  /** The least offset the next record of the partition can have. */
+  readonly end: number
+  readonly appendTime: number
+  readonly key: string
+  readonly kind: number
+  readonly firstTime: number
+  readonly lastTime: number
+  readonly items: number
+  readonly fingerprint: Uint8Array | undefined
+  readonly value: Uint8Array
+  readonly part: number
+  readonly parts: number
+}
+
+/** A moment between two records of a partition (rule 18). Small: on Kafka it is the offset commit and its metadata. */
+export interface Checkpoint {
+  readonly watermark: number
+  /** The first offset whose outputs are not yet acknowledged. */
+  readonly next: number
+  /** Where reading begins after a restart, the stream time there (0: nothing was read before), and the settings in force there. */
+  readonly oldest: number
+  readonly oldestStreamTime: number
+  readonly windowing: Windowing
+  /** What was held below this offset left as `evicted`. */
+  readonly evictedBelow: number
+}
+
+export interface Assignment {
+  readonly partition: number
+  readonly checkpoint: Checkpoint | undefined
+  /** The first offset that will be read: `checkpoint.oldest`, or later when the log begins later. */
+  readonly start: number
+}
+
+export interface Polled {
+  /** Partitions this process owns from now on; their records follow in later polls. */
+  readonly assigned: readonly Assignment[]
+  /** Partitions it no longer owns: nothing of them may be emitted or committed any more. */
+  readonly revoked: readonly number[]
+  /** In log order per partition. */
+  readonly records: readonly Raw[]
+  /** Nothing more lay on the log when this was read. */
+  readonly caughtUp: boolean
+}
+
+/** Records [offset, end) of a partition. */
+export interface Extent {
+  readonly partition: number
+  readonly offset: number
+  readonly end: number
+}
+
+export interface Driver {
+  readonly partitions: number
+  /** Rejects with a message for a person. */
+  open(): Promise<void>
+  /** Resolves when all are durable; parts of one item lie together. Rejects with a Refusal. `own`: ticks and settings, which use the reserve (rule 24). */
+  append(records: readonly Outgoing[], own: boolean): Promise<void>
+  /** Waits for something to report; an empty answer after `wake`. Not calling it is how reading pauses. Only durable records are reported. */
+  poll(): Promise<Polled>
+  wake(): void
+  /** The records of each extent once more, empty where they can no longer be read. */
+  reread(extents: readonly Extent[]): Promise<readonly (readonly Raw[])[]>
+  /** Atomic per partition, and never ahead of the log it speaks of. */
+  commit(checkpoints: ReadonlyMap<number, Checkpoint>): Promise<void>
+  close(): Promise<void>
+}

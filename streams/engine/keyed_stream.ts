@@ -1,0 +1,117 @@
+/** A stream over any driver: splits entries over partitions, refuses honestly, runs one task. */
+import type { Driver, Outgoing } from '../driver.js'
+import { FIRST_PROCESSOR_KIND } from '../driver.js'
+import type { Entry } from '../handler.js'
+import { partitionOf } from '../partitioner.js'
+import type { Ports } from '../ports.js'
+import { windowingProblem } from '../settings.js'
+import { type Appended, Refusal, type Running, type Stream, type Task } from '../stream.js'
+import { type StreamCounters, streamCounters } from './metrics.js'
+import { cutInParts } from './parts.js'
+import { Runner, type RunnerOptions } from './runner.js'
+
+/** Largest value of one entry, whatever its number of parts. */
+export const MAX_ENTRY_BYTES = 16 * 1024 * 1024
+/** Keys are written with a two-byte length. */
+const MAX_KEY_BYTES = 65_535
+/** Keys whose bytes and partition are remembered. */
+const KEY_CACHE = 20_000
+
+export interface KeyedStreamOptions extends RunnerOptions {
+  readonly maxRecordBytes: number
+  readonly onUnavailable: 'refuse' | 'pass'
+}
+
+interface Place {
+  readonly key: Uint8Array
+  readonly partition: number
+}
+
+export class KeyedStream implements Stream {
+  readonly name: string
+  private readonly counters: StreamCounters
+  private readonly places = new Map<string, Place>()
+  private driver: Driver | undefined
+  private stopped: Promise<void> = Promise.resolve()
+
+  constructor(
+    private readonly options: KeyedStreamOptions,
+    private readonly makeDriver: () => Driver,
+    private readonly ports: Ports,
+  ) {
+    this.name = options.stream
+    this.counters = streamCounters(ports.meter, options.stream)
+  }
+
+  async append(entries: readonly Entry[]): Promise<Appended> {
+    let items = 0
+    for (const entry of entries) items += entry.items
+    try {
+      if (!this.driver) throw new Refusal(`stream ${this.name} is not running`, 'stopped', true, 1000)
+      await this.driver.append(this.toRecords(this.driver, entries), false)
+      this.counters.appended.add(items)
+      return 'held'
+    } catch (error) {
+      const refusal =
+        error instanceof Refusal ? error : new Refusal(`stream ${this.name}: ${String(error)}`, 'unwritable', true, 1000, { cause: error })
+      if (refusal.retryable && this.options.onUnavailable === 'pass' && refusal.reason !== 'stopped') {
+        this.counters.passed.add(items)
+        return 'pass'
+      }
+      this.counters.refused(refusal.reason).add(items)
+      throw refusal
+    }
+  }
+
+  async run<Out>(task: Task<Out>): Promise<Running> {
+    if (this.driver) throw new Error(`stream ${this.name} runs a task already: one processor per stream`)
+    const problem = windowingProblem(task.windowing)
+    if (problem) throw new Error(problem)
+    await this.stopped
+    const driver = this.makeDriver()
+    this.driver = driver
+    try {
+      await driver.open()
+    } catch (error) {
+      this.driver = undefined
+      throw error
+    }
+    const runner = new Runner(driver, task, this.options, this.ports, this.counters)
+    runner.start()
+    return { stop: deadline => this.stop(runner, driver, deadline) }
+  }
+
+  private stop(runner: Running, driver: Driver, deadline: AbortSignal): Promise<void> {
+    if (this.driver !== driver) return this.stopped
+    this.driver = undefined
+    this.stopped = runner.stop(deadline).finally(() => driver.close())
+    return this.stopped
+  }
+
+  private toRecords(driver: Driver, entries: readonly Entry[]): readonly Outgoing[] {
+    const records: Outgoing[] = []
+    for (const entry of entries) {
+      const { key, partition } = this.place(entry.key, driver.partitions)
+      const { kind, firstTime, lastTime, items, fingerprint, value } = entry
+      if (kind < FIRST_PROCESSOR_KIND || kind > 255) throw new RangeError(`kind ${kind} is not a processor's: 16 to 255`)
+      let bytes = 0
+      for (const slice of value) bytes += slice.length
+      if (bytes > MAX_ENTRY_BYTES) throw new Refusal(`an item of ${bytes} bytes is larger than ${MAX_ENTRY_BYTES}`, 'too_large', false)
+      const record = { partition, key, kind, firstTime, lastTime, items, fingerprint, value, part: 0, parts: 1 }
+      if (bytes <= this.options.maxRecordBytes) records.push(record)
+      else records.push(...cutInParts(record, bytes, this.options.maxRecordBytes))
+    }
+    return records
+  }
+
+  private place(text: string, partitions: number): Place {
+    const known = this.places.get(text)
+    if (known) return known
+    const key = Buffer.from(text)
+    if (key.length > MAX_KEY_BYTES) throw new Refusal(`a key of ${key.length} bytes is longer than ${MAX_KEY_BYTES}`, 'too_large', false)
+    const place = { key, partition: partitionOf(key, partitions) }
+    if (this.places.size >= KEY_CACHE) this.places.clear()
+    this.places.set(text, place)
+    return place
+  }
+}

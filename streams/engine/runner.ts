@@ -1,0 +1,276 @@
+/** Runs a task: polls the driver, walks records through their partitions, hands outputs on, ticks quiet partitions, commits moments. */
+import type { Assignment, Checkpoint, Driver, Polled } from '../driver.js'
+import type { Ports } from '../ports.js'
+import type { Running, Task } from '../stream.js'
+import { Checkpoints } from './checkpoints.js'
+import { BYTES_PER_CHUNK } from './hold.js'
+import { type StreamCounters, watchState } from './metrics.js'
+import { Outbox } from './outbox.js'
+import { OwnRecords } from './own_records.js'
+import { type Budget, Partition } from './partition.js'
+import { Assembly } from './parts.js'
+import { type Owned, Round } from './round.js'
+
+export interface RunnerOptions {
+  readonly stream: string
+  readonly tick: number
+  readonly commitInterval: number
+  readonly maxInFlightBytes: number
+}
+
+const RETRY_MS = 1000
+
+export class Runner<Out> implements Running {
+  private readonly owned = new Map<number, Owned<Out>>()
+  private readonly outbox: Outbox<Out>
+  private readonly checkpoints: Checkpoints
+  private readonly budget: Budget
+  private readonly epoch: string
+  private readonly round: Round<Out>
+  private readonly ownRecords: OwnRecords
+  private loop: Promise<void> = Promise.resolve()
+  private cancelTimer = (): void => {}
+  private stopping = false
+  private deadline: AbortSignal | undefined
+  /** Inside a round: partitions may stand in the middle of a record. */
+  private busy = false
+  private paused = false
+  private caughtUp = false
+  /** Records were taken since the last moment. */
+  private moved = false
+
+  constructor(
+    private readonly driver: Driver,
+    private readonly task: Task<Out>,
+    private readonly options: RunnerOptions,
+    private readonly ports: Ports,
+    private readonly counters: StreamCounters,
+  ) {
+    const { clock, log } = ports
+    this.epoch = String(Math.floor(clock.now()))
+    this.budget = { used: 0, max: task.maxHeld }
+    this.outbox = new Outbox(
+      out => task.size(out),
+      outs => task.deliver(outs, this.epoch),
+      clock,
+      {
+        acknowledged: () => this.checkpoints.settle(),
+        rejected: error => {
+          counters.redeliveries.add(1)
+          log.debug('outputs were not taken and are handed over again', { error: String(error) })
+        },
+      },
+    )
+    this.checkpoints = new Checkpoints(
+      {
+        clock,
+        settled: position => this.outbox.settled(position),
+        commit: checkpoints => driver.commit(checkpoints),
+        committed: () => counters.checkpoints.add(1),
+        failed: error => {
+          counters.checkpointErrors.add(1)
+          log.error('checkpoint not committed; it is tried again', { stream: options.stream, error: String(error) })
+        },
+      },
+      options.commitInterval,
+    )
+    this.round = new Round(
+      {
+        clock,
+        reread: extents => this.persistently('read waiting chunks again', () => driver.reread(extents)),
+        room: async () => {
+          while (await this.waitForRoom()) if (this.deadline?.aborted) return false
+          return true
+        },
+      },
+      counters,
+    )
+    this.ownRecords = new OwnRecords(driver, { ...ports, tick: options.tick, windowing: task.windowing }, counters)
+    watchState(ports.meter, options.stream, {
+      watermarkLagSeconds: () => this.watermarkLag() / 1000,
+      heldBytes: () => this.budget.used,
+      heldChunks: () => this.budget.used / BYTES_PER_CHUNK,
+      stateBytes: () => this.sum(({ partition }) => partition.stateBytes),
+      inFlightBytes: () => this.outbox.bytes,
+      restoring: () => (this.restoring ? 1 : 0),
+      checkpointAgeSeconds: () => (clock.monotonic() - this.checkpoints.lastCommit) / 1000,
+    })
+  }
+
+  start(): void {
+    this.loop = this.read().catch(error => {
+      // A bug of ours. Nothing more is emitted or committed; a restart continues at the last checkpoint.
+      this.ports.log.error('the stream stopped reading', {
+        stream: this.options.stream,
+        error: error instanceof Error ? error.stack : String(error),
+      })
+      this.busy = true
+    })
+    this.armTimer()
+  }
+
+  async stop(deadline: AbortSignal): Promise<void> {
+    if (this.stopping) {
+      await this.loop
+      return
+    }
+    this.stopping = true
+    this.deadline = deadline
+    this.cancelTimer()
+    const nudge = (): void => this.outbox.wake()
+    deadline.addEventListener('abort', nudge)
+    this.outbox.wake()
+    this.driver.wake()
+    await this.loop
+    this.outbox.flush()
+    const last = this.outbox.position
+    while (!this.outbox.settled(last) && !deadline.aborted) await this.outbox.progress()
+    await this.checkpoints.idle()
+    if (this.outbox.settled(last) && !this.busy) this.takeMoment()
+    this.checkpoints.settle()
+    await this.checkpoints.idle()
+    deadline.removeEventListener('abort', nudge)
+    this.outbox.close()
+    for (const { partition } of this.owned.values()) partition.dispose()
+    this.owned.clear()
+  }
+
+  private get restoring(): boolean {
+    for (const { partition } of this.owned.values()) if (partition.restoring && !this.caughtUp) return true
+    return false
+  }
+
+  private watermarkLag(): number {
+    let lag = 0
+    for (const { partition } of this.owned.values())
+      if (partition.streamTime > 0) lag = Math.max(lag, this.ports.clock.now() - partition.watermark)
+    return lag
+  }
+
+  private sum(of: (owned: Owned<Out>) => number): number {
+    let total = 0
+    for (const owned of this.owned.values()) total += of(owned)
+    return total
+  }
+
+  private async read(): Promise<void> {
+    while (!this.stopping) {
+      if (await this.waitForRoom()) continue
+      const polled = await this.persistently('read the log', () => this.driver.poll())
+      if (!polled) return
+      this.assign(polled)
+      if (polled.records.length > 0) {
+        this.busy = true
+        // Stopped in the middle of a record: no moment can be taken any more.
+        if (!(await this.round.take(this.owned, polled.records))) return
+        this.busy = false
+        this.moved = true
+      }
+      if (polled.caughtUp && this.restoring) this.ports.log.info('state is restored', { stream: this.options.stream })
+      this.caughtUp = polled.caughtUp
+      this.outbox.flush()
+      this.ownRecords.askForSettings(this.owned.values())
+      this.takeMomentIfDue()
+    }
+  }
+
+  /** True when outputs in flight were over their bound, after some progress (rule 25). */
+  private async waitForRoom(): Promise<boolean> {
+    if (this.outbox.bytes <= this.options.maxInFlightBytes) return false
+    this.outbox.flush()
+    this.paused = true
+    await this.outbox.progress()
+    this.paused = false
+    return true
+  }
+
+  /** Repeats `work` until it succeeds; undefined when stopping. */
+  private async persistently<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
+    while (!this.stopping) {
+      try {
+        return await work()
+      } catch (error) {
+        this.ports.log.error(`cannot ${what}; it is tried again`, { stream: this.options.stream, error: String(error) })
+        await new Promise<void>(resolve => this.ports.clock.after(RETRY_MS, resolve))
+      }
+    }
+    return undefined
+  }
+
+  private assign({ assigned, revoked }: Polled): void {
+    for (const partition of revoked) {
+      this.owned.get(partition)?.partition.dispose()
+      this.owned.delete(partition)
+      this.checkpoints.drop(partition)
+    }
+    for (const assignment of assigned) this.takeOver(assignment)
+    if (assigned.length > 0) {
+      this.moved = true
+      // A partition without a checkpoint gets one before anything is emitted, so that a restart knows the settings it began with.
+      if (assigned.some(({ checkpoint }) => !checkpoint)) this.takeMoment()
+    }
+  }
+
+  private takeOver({ partition: id, checkpoint, start }: Assignment): void {
+    const { task, counters, ports, options } = this
+    if (checkpoint && start > checkpoint.oldest)
+      ports.log.warn('the log begins after the checkpoint: state is rebuilt from less, coverage of the next windows is lower', {
+        stream: options.stream,
+        partition: id,
+        missing: start - checkpoint.oldest,
+      })
+    const partition = new Partition<Out>(
+      { partition: id, offset: start, checkpoint, windowing: task.windowing },
+      (number, windowing) => task.handler(number, windowing),
+      {
+        emit: out => this.outbox.add(out),
+        duplicate: (kind, items) => {
+          counters.duplicates.add(items)
+          task.duplicate?.(kind, items)
+        },
+        evicted: items => counters.evicted.add(items),
+        failed: (error, items) => {
+          counters.failed.add(items)
+          ports.log.error('a record or window could not be processed', {
+            stream: options.stream,
+            partition: id,
+            error: error instanceof Error ? error.stack : String(error),
+          })
+        },
+      },
+      this.budget,
+    )
+    this.owned.set(id, {
+      partition,
+      assembly: new Assembly(),
+      fetched: new Map(),
+      lastRecord: ports.clock.monotonic(),
+      settingsAsked: false,
+    })
+  }
+
+  private takeMomentIfDue(): void {
+    if (this.moved && !this.busy && this.checkpoints.due) this.takeMoment()
+    else this.checkpoints.settle()
+  }
+
+  /** Partitions that still restore keep the checkpoint they have. */
+  private takeMoment(): void {
+    const moments = new Map<number, Checkpoint>()
+    for (const [id, { partition }] of this.owned) if (!partition.restoring) moments.set(id, partition.checkpoint())
+    this.moved = false
+    this.outbox.flush()
+    this.checkpoints.take(this.outbox.position, moments)
+  }
+
+  private armTimer(): void {
+    this.cancelTimer = this.ports.clock.after(this.options.tick / 4, () => {
+      if (this.stopping) return
+      if (!this.busy) {
+        if (this.caughtUp && !this.paused) this.ownRecords.tick(this.owned.values())
+        this.takeMomentIfDue()
+      }
+      this.armTimer()
+    })
+  }
+}
