@@ -266,10 +266,15 @@ export const sizeOfVarint = (value: number): number => {
 /** Bytes of tag and length before a BYTES field of `length` bytes. */
 export const sizeOfHeader = (number: number, length: number): number => sizeOfVarint(number * 8 + BYTES) + sizeOfVarint(length)
 
+/** Copies shorter than this are quicker byte by byte than by a call to `set`. */
+const SHORT = 24
+
 /** Appends fields to one growing buffer. `finish()` hands out what was written; the writer is then empty and owns no part of it. */
 export class Writer {
   private buffer: Uint8Array
   private view: DataView
+  /** Of each message begun: where its length goes, where its body starts. */
+  private readonly open: number[] = []
   length = 0
 
   constructor(capacity = 256) {
@@ -279,17 +284,30 @@ export class Writer {
 
   finish(): Uint8Array {
     const written = this.buffer.subarray(0, this.length)
-    this.buffer = new Uint8Array(Math.max(256, this.length))
-    this.view = new DataView(this.buffer.buffer)
+    this.buffer = NOTHING
     this.length = 0
     return written
   }
 
+  /** Forgets what was written, and keeps the memory. */
+  clear(): this {
+    this.length = 0
+    this.open.length = 0
+    return this
+  }
+
+  /** What another writer holds so far. */
+  rawFrom(other: Writer): this {
+    return this.raw(other.buffer, 0, other.length)
+  }
+
   /** Bytes as they are: a field copied whole, or several. */
   raw(bytes: Uint8Array, start = 0, end = bytes.length): this {
-    this.reserve(end - start)
-    this.buffer.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.length)
-    this.length += end - start
+    const length = end - start
+    this.reserve(length)
+    if (length < SHORT) for (let i = 0; i < length; i++) this.buffer[this.length + i] = bytes[start + i]!
+    else this.buffer.set(length === bytes.length ? bytes : bytes.subarray(start, end), this.length)
+    this.length += length
     return this
   }
 
@@ -354,14 +372,31 @@ export class Writer {
 
   /** A nested message written by `body`; its length is filled in afterwards. */
   message(number: number, body: (writer: this) => void): this {
-    this.tag(number, BYTES).reserve(1)
-    const lengthAt = this.length++
+    this.begin(number)
     body(this)
-    const length = this.length - lengthAt - 1
-    const extra = sizeOfVarint(length) - 1
-    if (extra > 0) {
-      this.reserve(extra)
-      this.buffer.copyWithin(lengthAt + 1 + extra, lengthAt + 1, this.length)
+    return this.end()
+  }
+
+  /** Begins a nested message of about `likelyLength` bytes; what follows lies in it until `end`. Right guesses save a move of the body. */
+  begin(number: number, likelyLength = 0): this {
+    this.tag(number, BYTES)
+    const size = sizeOfVarint(likelyLength)
+    this.reserve(size)
+    this.open.push(this.length, this.length + size)
+    this.length += size
+    return this
+  }
+
+  /** Ends the message begun last. */
+  end(): this {
+    const bodyAt = this.open.pop()
+    const lengthAt = this.open.pop()
+    if (bodyAt === undefined || lengthAt === undefined) throw new RangeError('no message was begun')
+    const length = this.length - bodyAt
+    const size = sizeOfVarint(length)
+    if (lengthAt + size !== bodyAt) {
+      this.reserve(size)
+      this.buffer.copyWithin(lengthAt + size, bodyAt, this.length)
     }
     this.length = lengthAt
     this.rawVarint(length)
@@ -382,7 +417,7 @@ export class Writer {
   private reserve(extra: number): void {
     const needed = this.length + extra
     if (needed <= this.buffer.length) return
-    const grown = new Uint8Array(Math.max(needed, this.buffer.length * 2))
+    const grown = new Uint8Array(Math.max(needed, this.buffer.length * 2, 64))
     grown.set(this.buffer.subarray(0, this.length))
     this.buffer = grown
     this.view = new DataView(grown.buffer)

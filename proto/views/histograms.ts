@@ -34,6 +34,7 @@ abstract class DistributionView extends PointView {
 }
 
 export class HistogramPointView extends DistributionView {
+  readonly attributesField = HISTOGRAM_POINT.attributes
   private readonly counts = new Numbers()
   private readonly bounds = new Numbers()
   private bucketsRead = false
@@ -136,6 +137,7 @@ export class BucketsView {
 }
 
 export class ExponentialPointView extends DistributionView {
+  readonly attributesField = EXPONENTIAL_POINT.attributes
   scale = 0
   private zeroCountAt = -1
   private zeroThresholdAt = -1

@@ -11,6 +11,8 @@ export abstract class ItemView {
   start = 0
   end = 0
   readonly attributes = new Attributes()
+  /** Number of the item's field `attributes`. */
+  abstract readonly attributesField: number
   protected readonly fields = new Fields()
 
   /** Throws WireError. */

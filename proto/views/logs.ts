@@ -5,6 +5,7 @@ import { AnyValue } from './any-value.js'
 import { GroupCursor, ItemView, idAt } from './item.js'
 
 export class LogView extends ItemView {
+  readonly attributesField = LOG_RECORD.attributes
   severityNumber = 0
   flags = 0
   /** Where the ids lie in `bytes`; -1 for an empty one. */

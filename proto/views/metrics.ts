@@ -142,11 +142,7 @@ export class MetricCursor extends GroupCursor {
     this.metric.read(bytes, start, end)
     this.data.reset(bytes, start, end)
     this.points.reset(bytes, 0, 0)
-    const { kind } = this.metric
-    if (kind === HISTOGRAM) this.point = this.histogram
-    else if (kind === EXPONENTIAL_HISTOGRAM) this.point = this.exponential
-    else if (kind === SUMMARY) this.point = this.summary
-    else this.point = this.number
+    this.point = this.pointOf(this.metric.kind)
     return true
   }
 
@@ -163,5 +159,11 @@ export class MetricCursor extends GroupCursor {
       while (this.data.number !== this.metric.kind)
       this.points.enter(this.data)
     }
+  }
+
+  private pointOf(kind: number): PointView {
+    if (kind === HISTOGRAM) return this.histogram
+    if (kind === EXPONENTIAL_HISTOGRAM) return this.exponential
+    return kind === SUMMARY ? this.summary : this.number
   }
 }

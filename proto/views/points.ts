@@ -48,6 +48,7 @@ export abstract class PointView extends ItemView {
 }
 
 export class NumberPointView extends PointView {
+  readonly attributesField = NUMBER_POINT.attributes
   private valueAt = -1
   /** The value is an integer (`as_int`). */
   isInt = false
@@ -96,6 +97,7 @@ export class NumberPointView extends PointView {
 }
 
 export class SummaryPointView extends PointView {
+  readonly attributesField = SUMMARY_POINT.attributes
   private countAt = -1
   private sumAt = -1
   private readonly quantiles = new Numbers()

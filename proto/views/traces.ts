@@ -8,6 +8,7 @@ export const SPAN_KIND = { unspecified: 0, internal: 1, server: 2, client: 3, pr
 export const STATUS_CODE = { unset: 0, ok: 1, error: 2 } as const
 
 export class SpanView extends ItemView {
+  readonly attributesField = SPAN.attributes
   kind = 0
   statusCode = 0
   flags = 0
