@@ -2,9 +2,9 @@
 import http from 'node:http'
 import https from 'node:https'
 import type { Duplex } from 'node:stream'
+import type { Context } from '../component.js'
 import { PermanentError, RetryableError } from '../errors.js'
 import { type ClientTlsOptions, clientConnection, TlsFiles } from './tls.js'
-import type { Context } from '../component.js'
 
 /** Larger answers are cut here. OTLP's recommended limit. */
 export const LONGEST_ANSWER = 4 * 2 ** 20
@@ -44,7 +44,13 @@ export class HttpClient {
   async start(): Promise<void> {
     const { connections, idleTimeout, tls } = this.options
     const files = await TlsFiles.ofClient(tls, this.context)
-    const agent = { keepAlive: true, keepAliveMsecs: PROBE_AFTER, maxSockets: connections, maxTotalSockets: connections, timeout: idleTimeout }
+    const agent = {
+      keepAlive: true,
+      keepAliveMsecs: PROBE_AFTER,
+      maxSockets: connections,
+      maxTotalSockets: connections,
+      timeout: idleTimeout,
+    }
     this.files = files
     this.plain = new http.Agent({ ...agent, scheduling: 'lifo' })
     this.secure = new FreshTlsAgent({ ...agent, scheduling: 'lifo', ...clientConnection(tls, files) }, files)
@@ -116,7 +122,10 @@ class FreshTlsAgent extends https.Agent {
     super(options)
   }
 
-  override createConnection(options: https.RequestOptions, callback?: (error: Error | null, socket: Duplex) => void): Duplex | null | undefined {
+  override createConnection(
+    options: https.RequestOptions,
+    callback?: (error: Error | null, socket: Duplex) => void,
+  ): Duplex | null | undefined {
     return super.createConnection({ ...options, secureContext: this.files.secureContext }, callback)
   }
 }
@@ -161,4 +170,5 @@ const read = (
 }
 
 const isStale = (error: Error & { code?: string }): boolean => error.code === 'ECONNRESET' || error.code === 'EPIPE'
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message || ((error as { code?: string }).code ?? error.name) : String(error))
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message || ((error as { code?: string }).code ?? error.name) : String(error)
