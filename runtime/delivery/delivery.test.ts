@@ -36,7 +36,7 @@ describe('acknowledgement', () => {
 
   test('partial success is not resent; what was rejected is counted with the backend’s words, numbers read alike', async () => {
     let rejected = 0
-    const { consumer, meter, log } = setUp(async () => ({ rejected: 1, reason: `span ${rejected++} too old` }))
+    const { consumer, meter, log } = setUp(async () => ({ rejected: 1, message: `span ${rejected++} too old` }))
     await consumer.consume(spans(1, 2))
     await consumer.consume(spans(3, 4))
     expect(rejected).toBe(2)
@@ -49,7 +49,7 @@ describe('acknowledgement', () => {
   test('a backend that invents reasons cannot make more than a few series of them', async () => {
     let count = 0
     const words = 'abcdefghijklmnopqrstuvwxyz'
-    const { consumer, meter } = setUp(async () => ({ rejected: 1, reason: `because ${words[count++]}` }))
+    const { consumer, meter } = setUp(async () => ({ rejected: 1, message: `because ${words[count++]}` }))
     for (let i = 0; i < 26; i++) await consumer.consume(spans(i))
     expect(meter.sum('ai_factory_gateway_dropped_items')).toBe(26)
     expect(meter.sum('ai_factory_gateway_dropped_items', { reason: 'other' })).toBe(10)
@@ -137,7 +137,7 @@ test('conservation: whatever the backend answers, in = sent + failed + held, and
             new Promise((resolve, reject) => {
               const kind = answers.pop() ?? 'ok'
               if (kind === 'ok') resolve(undefined)
-              else if (kind === 'partial') resolve({ rejected: Math.ceil(sent.items / 2), reason: 'old' })
+              else if (kind === 'partial') resolve({ rejected: Math.ceil(sent.items / 2), message: 'old' })
               else if (kind === 'retryable') reject(new RetryableError('busy', 'unavailable'))
               else if (kind === 'permanent') reject(new PermanentError('bad', 'bad_data'))
               else if (kind === 'too_large') reject(new PermanentError('large', TOO_LARGE))

@@ -1,9 +1,9 @@
 /** What an exporter says about its deliveries: the Collector's metric names, every loss with its reason. */
 import type { Batch, Signal } from '../../proto/batch.js'
+import type { PartialSuccess } from '../../proto/services.js'
 import type { Context, Counter } from '../component.js'
 import { PermanentError, reasonOf } from '../errors.js'
 import { droppedItems } from '../telemetry/ledger.js'
-import type { PartialSuccess } from './timeout.js'
 
 /** [name, plural in HELP texts] of the Collector's item metrics; `events` is ours. */
 const ITEMS: Readonly<Record<Signal, readonly [prefix: string, item: string, words: string]>> = {
@@ -53,11 +53,11 @@ export class DeliveryTelemetry {
     if (!partial) return
     if (rejected > 0) {
       this.failed.add(rejected)
-      this.drop(rejected, partial.reason || 'partial_success')
+      this.drop(rejected, partial.message || 'partial_success')
     }
     this.warn(rejected > 0 ? 'the backend rejected part of a request' : 'the backend took a request with a warning', {
       rejected,
-      reason: partial.reason,
+      reason: partial.message,
     })
   }
 

@@ -98,7 +98,11 @@ export class HttpClient {
         else if (request.reusedSocket && isStale(error)) resolve('stale')
         else reject(new RetryableError(`no answer from ${url.host}: ${messageOf(error)}`, 'connection', undefined, { cause: error }))
       })
-      request.on('response', response => read(response, url, resolve, reject))
+      let answered = false
+      request.on('response', response => {
+        answered = true
+        read(response, url, resolve, reject)
+      })
       // Answers to what nobody asked for: the connection is of no more use to us.
       request.on('upgrade', (response: http.IncomingMessage, socket: Duplex) => {
         socket.destroy()
@@ -106,7 +110,7 @@ export class HttpClient {
       })
       request.on('close', () => {
         signal.removeEventListener('abort', abort)
-        reject(new RetryableError(`no answer from ${url.host}`, 'connection'))
+        if (!answered) reject(new RetryableError(`no answer from ${url.host}`, 'connection'))
       })
       write(request, slices)
     })
@@ -126,7 +130,8 @@ class FreshTlsAgent extends https.Agent {
     options: https.RequestOptions,
     callback?: (error: Error | null, socket: Duplex) => void,
   ): Duplex | null | undefined {
-    return super.createConnection({ ...options, secureContext: this.files.secureContext }, callback)
+    const fresh = { ...options, secureContext: this.files.secureContext }
+    return super.createConnection(fresh, callback)
   }
 }
 
