@@ -3,4 +3,5 @@ import type { Registry } from '../runtime/component.js'
 
 export const processors: Registry<'processor'> = {
   memory_limiter: () => import('./memory_limiter/index.js'),
+  workload_id: () => import('./workload_id/index.js'),
 }
