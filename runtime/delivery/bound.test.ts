@@ -1,4 +1,4 @@
-import { settle } from '../testing/manual-clock.js'
+import { turns } from '../testing/clock.js'
 import { backend, namesIn, options, outcome, setUp, spans } from './testing/backend.js'
 
 describe('the bound', () => {
@@ -8,14 +8,14 @@ describe('the bound', () => {
     const { calls, send } = backend()
     const { consumer } = setUp(send, { ...one, sending_queue: { num_consumers: 2 } })
     const callers = [1, 2, 3].map(name => outcome(consumer.consume(spans(name))))
-    await settle()
+    await turns()
     expect(calls).toHaveLength(2)
     calls[1]?.answer()
-    await settle()
+    await turns()
     expect(calls).toHaveLength(3)
     calls[0]?.answer()
     calls[2]?.answer()
-    await settle()
+    await turns()
     expect(callers.map(caller => caller.state)).toEqual(['resolved', 'resolved', 'resolved'])
   })
 
@@ -27,16 +27,16 @@ describe('the bound', () => {
     const { calls, send } = backend()
     const { consumer, meter } = setUp(send, { ...one, sending_queue: queue })
     const callers = [1, 2, 3].map(name => outcome(consumer.consume(spans(name, name))))
-    await settle()
+    await turns()
     expect(calls).toHaveLength(2)
     calls[0]?.answer()
-    await settle()
+    await turns()
     expect(calls).toHaveLength(3)
     expect(namesIn(calls[2]!.batch)).toEqual([3, 3])
     for (const call of calls) call.answer()
-    await settle()
+    await turns()
     expect(callers.every(caller => caller.state === 'resolved')).toBe(true)
-    expect(meter.value('otelcol_exporter_enqueue_failed_spans')).toBe(0)
+    expect(meter.sum('otelcol_exporter_enqueue_failed_spans')).toBe(0)
   })
 
   test.each([{ on_full: 'drop' }, { block_on_overflow: false }] as const)(
@@ -46,10 +46,10 @@ describe('the bound', () => {
       const { consumer, meter } = setUp(send, { sending_queue: { queue_size: 1, ...written } })
       const held = outcome(consumer.consume(spans(1)))
       const dropped = outcome(consumer.consume(spans(2, 3)))
-      await settle()
+      await turns()
       expect([held.state, dropped.state]).toEqual(['waiting', 'resolved'])
-      expect(meter.value('otelcol_exporter_enqueue_failed_spans')).toBe(2)
-      expect(meter.value('ai_factory_gateway_dropped_items', { reason: 'queue_full' })).toBe(2)
+      expect(meter.sum('otelcol_exporter_enqueue_failed_spans')).toBe(2)
+      expect(meter.sum('ai_factory_gateway_dropped_items', { reason: 'queue_full' })).toBe(2)
       calls[0]?.answer()
     },
   )
@@ -59,12 +59,12 @@ describe('the bound', () => {
     const { consumer } = setUp(send, { sending_queue: { sizer: 'items', queue_size: 2 } })
     const large = outcome(consumer.consume(spans(1, 2, 3)))
     const small = outcome(consumer.consume(spans(4)))
-    await settle()
+    await turns()
     expect(calls).toHaveLength(1)
     calls[0]?.answer()
-    await settle()
+    await turns()
     calls[1]?.answer()
-    await settle()
+    await turns()
     expect([large.state, small.state]).toEqual(['resolved', 'resolved'])
   })
 

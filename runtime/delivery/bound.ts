@@ -2,8 +2,7 @@
 import type { Batch } from '../../proto/batch.js'
 import type { Consume } from '../component.js'
 import { Fifo } from './fifo.js'
-import type { Shutdown } from './shutdown.js'
-import { shuttingDown } from './shutdown.js'
+import { type Shutdown, shuttingDown } from './shutdown.js'
 import { type Sizer, sizeOf } from './size.js'
 
 export interface BoundOptions {
@@ -22,23 +21,24 @@ interface Waiting {
 
 /**
  * A batch larger than the bound is admitted when nothing else is held: it would wait for ever otherwise.
- * A dropped batch is acknowledged; `onDrop` counts it. A refused one is given back unheld.
+ * A dropped batch is acknowledged; `onDrop` counts it. `onRefuse` learns of one that was never held when the shutdown's deadline came.
  */
 export class Bound {
   private held = 0
   private heldBytes = 0
-  private callers = 0
   private readonly waiting = new Fifo<Waiting>()
-  private idle: (() => void)[] = []
 
   constructor(
     private readonly options: BoundOptions,
     private readonly next: Consume,
-    private readonly shutdown: Shutdown,
+    shutdown: Shutdown,
     private readonly ports: { readonly onDrop: (batch: Batch) => void; readonly onRefuse: (batch: Batch) => void },
   ) {
     shutdown.onExpire(() => {
-      for (let one = this.waiting.shift(); one; one = this.waiting.shift()) one.reject(this.refusal(one.batch))
+      for (let one = this.waiting.shift(); one; one = this.waiting.shift()) {
+        ports.onRefuse(one.batch)
+        one.reject(shuttingDown())
+      }
     })
   }
 
@@ -47,31 +47,11 @@ export class Bound {
     return this.held
   }
 
-  /** Resolves when no caller waits for an answer any more. */
-  settled(): Promise<void> {
-    return this.callers === 0 ? Promise.resolve() : new Promise(resolve => this.idle.push(resolve))
-  }
-
-  readonly consume: Consume = async batch => {
-    if (this.shutdown.begun) throw this.refusal(batch)
-    this.callers++
-    try {
-      if (this.waiting.length === 0 && this.fits(batch)) await this.hold(batch)
-      else if (this.options.full === 'drop') this.ports.onDrop(batch)
-      else await new Promise<void>((resolve, reject) => this.waiting.push({ batch, resolve, reject }))
-    } finally {
-      this.callers--
-      if (this.callers === 0) this.tellIdle()
-    }
-  }
-
-  private refusal(batch: Batch): Error {
-    this.ports.onRefuse(batch)
-    return shuttingDown()
-  }
-
-  private tellIdle(): void {
-    for (const tell of this.idle.splice(0)) tell()
+  readonly consume: Consume = batch => {
+    if (this.waiting.length === 0 && this.fits(batch)) return this.hold(batch)
+    if (this.options.full === 'block') return new Promise<void>((resolve, reject) => this.waiting.push({ batch, resolve, reject }))
+    this.ports.onDrop(batch)
+    return Promise.resolve()
   }
 
   private fits(batch: Batch): boolean {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { Batch, type Signal } from '../../proto/batch.js'
 import { PermanentError, RetryableError } from '../errors.js'
-import { settle } from '../testing/manual-clock.js'
+import { turns } from '../testing/clock.js'
 import { TOO_LARGE } from './halving.js'
 import { backend, namesIn, outcome, setUp, spans } from './testing/backend.js'
 
@@ -12,17 +12,17 @@ describe('acknowledgement', () => {
     const { calls, send } = backend()
     const { consumer, meter } = setUp(send)
     const caller = outcome(consumer.consume(spans(1, 2)))
-    await settle()
+    await turns()
     expect(caller.state).toBe('waiting')
-    expect(meter.value('otelcol_exporter_queue_size', { ...items, data_type: 'traces' })).toBe(1)
+    expect(meter.sum('otelcol_exporter_queue_size', { ...items, data_type: 'traces' })).toBe(1)
     calls[0]?.answer()
-    await settle()
+    await turns()
     expect(caller.state).toBe('resolved')
-    expect(meter.value('otelcol_exporter_sent_spans', items)).toBe(2)
-    expect(meter.value('otelcol_exporter_queue_size', { ...items, data_type: 'traces' })).toBe(0)
+    expect(meter.sum('otelcol_exporter_sent_spans', items)).toBe(2)
+    expect(meter.sum('otelcol_exporter_queue_size', { ...items, data_type: 'traces' })).toBe(0)
   })
 
-  test('a permanent refusal reaches the caller, is never retried, and is counted as dropped with its reason', async () => {
+  test('a permanent refusal reaches the caller, is never retried, and is counted as failed', async () => {
     let attempts = 0
     const { consumer, meter } = setUp(async () => {
       attempts++
@@ -30,29 +30,29 @@ describe('acknowledgement', () => {
     })
     await expect(consumer.consume(spans(1, 2, 3))).rejects.toBeInstanceOf(PermanentError)
     expect(attempts).toBe(1)
-    expect(meter.value('otelcol_exporter_send_failed_spans', items)).toBe(3)
-    expect(meter.value('ai_factory_gateway_dropped_items', { reason: 'bad_data', signal: 'traces' })).toBe(3)
+    expect(meter.sum('otelcol_exporter_send_failed_spans', items)).toBe(3)
+    expect(meter.sum('ai_factory_gateway_dropped_items')).toBe(0)
   })
 
   test('partial success is not resent; what was rejected is counted with the backend’s words, numbers read alike', async () => {
     let rejected = 0
-    const { consumer, meter, log } = setUp(async () => ({ rejected: 1, reason: `span ${rejected++} too old` }))
+    const { consumer, meter, log } = setUp(async () => ({ rejected: 1, message: `span ${rejected++} too old` }))
     await consumer.consume(spans(1, 2))
     await consumer.consume(spans(3, 4))
     expect(rejected).toBe(2)
-    expect(meter.value('otelcol_exporter_sent_spans')).toBe(2)
-    expect(meter.value('otelcol_exporter_send_failed_spans')).toBe(2)
-    expect(meter.value('ai_factory_gateway_dropped_items', { reason: 'span # too old' })).toBe(2)
+    expect(meter.sum('otelcol_exporter_sent_spans')).toBe(2)
+    expect(meter.sum('otelcol_exporter_send_failed_spans')).toBe(2)
+    expect(meter.sum('ai_factory_gateway_dropped_items', { reason: 'span # too old' })).toBe(2)
     expect(log.lines[0]).toMatchObject({ level: 'warn', fields: { reason: 'span 0 too old' } })
   })
 
   test('a backend that invents reasons cannot make more than a few series of them', async () => {
     let count = 0
     const words = 'abcdefghijklmnopqrstuvwxyz'
-    const { consumer, meter } = setUp(async () => ({ rejected: 1, reason: `because ${words[count++]}` }))
+    const { consumer, meter } = setUp(async () => ({ rejected: 1, message: `because ${words[count++]}` }))
     for (let i = 0; i < 26; i++) await consumer.consume(spans(i))
-    expect(meter.value('ai_factory_gateway_dropped_items')).toBe(26)
-    expect(meter.value('ai_factory_gateway_dropped_items', { reason: 'other' })).toBe(10)
+    expect(meter.sum('ai_factory_gateway_dropped_items')).toBe(26)
+    expect(meter.sum('ai_factory_gateway_dropped_items', { reason: 'other' })).toBe(10)
   })
 })
 
@@ -62,11 +62,11 @@ describe('shutdown', () => {
     const { consumer } = setUp(send, { sending_queue: { batch: {} } })
     const callers = [outcome(consumer.consume(spans(1))), outcome(consumer.consume(spans(2)))]
     const stopped = outcome(consumer.stop!(new AbortController().signal))
-    await settle()
+    await turns()
     expect(calls.map(call => namesIn(call.batch))).toEqual([[1, 2]])
     expect(stopped.state).toBe('waiting')
     calls[0]?.answer()
-    await settle()
+    await turns()
     expect([stopped, ...callers].map(one => one.state)).toEqual(['resolved', 'resolved', 'resolved'])
   })
 
@@ -77,9 +77,9 @@ describe('shutdown', () => {
       return undefined
     })
     const caller = outcome(consumer.consume(spans(1)))
-    await settle()
+    await turns()
     await consumer.stop!(new AbortController().signal)
-    await settle()
+    await turns()
     expect([attempts, caller.state]).toEqual([2, 'resolved'])
   })
 
@@ -89,16 +89,16 @@ describe('shutdown', () => {
     const callers = [1, 2, 3].map(name => outcome(consumer.consume(spans(name))))
     const deadline = new AbortController()
     const stopped = outcome(consumer.stop!(deadline.signal))
-    await settle()
+    await turns()
     expect(stopped.state).toBe('waiting')
     deadline.abort()
-    await settle()
+    await turns()
     expect(callers.map(caller => caller.state)).toEqual(['retryable', 'retryable', 'retryable'])
     expect(callers[0]?.error).toMatchObject({ reason: 'shutdown' })
     expect(stopped.state).toBe('resolved')
     expect(calls[0]?.signal.aborted).toBe(true)
-    expect(meter.value('otelcol_exporter_send_failed_spans')).toBe(2)
-    expect(meter.value('otelcol_exporter_enqueue_failed_spans')).toBe(1)
+    expect(meter.sum('otelcol_exporter_send_failed_spans')).toBe(2)
+    expect(meter.sum('otelcol_exporter_enqueue_failed_spans')).toBe(1)
     expect(clock.pending).toBe(0)
   })
 
@@ -137,7 +137,7 @@ test('conservation: whatever the backend answers, in = sent + failed + held, and
             new Promise((resolve, reject) => {
               const kind = answers.pop() ?? 'ok'
               if (kind === 'ok') resolve(undefined)
-              else if (kind === 'partial') resolve({ rejected: Math.ceil(sent.items / 2), reason: 'old' })
+              else if (kind === 'partial') resolve({ rejected: Math.ceil(sent.items / 2), message: 'old' })
               else if (kind === 'retryable') reject(new RetryableError('busy', 'unavailable'))
               else if (kind === 'permanent') reject(new PermanentError('bad', 'bad_data'))
               else if (kind === 'too_large') reject(new PermanentError('large', TOO_LARGE))
@@ -159,8 +159,8 @@ test('conservation: whatever the backend answers, in = sent + failed + held, and
         const stopped = outcome(consumer.stop!(deadline.signal))
         await clock.advance(1_000)
         deadline.abort()
-        await settle()
-        const value = (name: string) => meter.value(name)
+        await turns()
+        const value = (name: string) => meter.sum(name)
         expect(stopped.state).toBe('resolved')
         expect(callers.filter(caller => caller.state === 'waiting')).toEqual([])
         expect(
@@ -168,8 +168,8 @@ test('conservation: whatever the backend answers, in = sent + failed + held, and
             value('otelcol_exporter_send_failed_spans') +
             value('otelcol_exporter_enqueue_failed_spans'),
         ).toBe(given)
-        expect(meter.value('otelcol_exporter_queue_size')).toBe(0)
-        expect(meter.value('otelcol_exporter_in_flight_requests')).toBe(0)
+        expect(meter.sum('otelcol_exporter_queue_size')).toBe(0)
+        expect(meter.sum('otelcol_exporter_in_flight_requests')).toBe(0)
         expect(clock.pending).toBe(0)
       },
     ),
@@ -186,5 +186,5 @@ test.each<Signal>(['traces', 'metrics', 'logs', 'events'])('%s are counted under
   }
   const { consumer, meter } = setUp(async () => undefined)
   await consumer.consume(Batch.of(signal, [new Uint8Array(3)], 5))
-  expect(meter.value(names[signal], items)).toBe(5)
+  expect(meter.sum(names[signal], items)).toBe(5)
 })

@@ -1,5 +1,5 @@
 /**
- * From a consumer's promise to a backend's acknowledgement: bound → merge → lanes → retry → timeout → send.
+ * From a consumer's promise to a backend's acknowledgement: gate → bound → merge → lanes → retry → timeout → send.
  *
  * Each brick is `Consume → Consume` and knows nothing of its neighbours. Nothing is acknowledged before the backend has acknowledged it,
  * so that what is lost with this process is sent again by whoever waits for the promise.
@@ -8,6 +8,7 @@ import type { Batch, Signal } from '../../proto/batch.js'
 import type { Consume, Consumer, Context } from '../component.js'
 import { PermanentError } from '../errors.js'
 import { Bound } from './bound.js'
+import { Gate } from './gate.js'
 import { halving } from './halving.js'
 import { lanes } from './lanes.js'
 import { Merging } from './merging.js'
@@ -18,7 +19,7 @@ import { DeliveryTelemetry } from './telemetry.js'
 import { type Send, timeout } from './timeout.js'
 
 interface Line {
-  readonly bound: Bound
+  readonly gate: Gate
   readonly shutdown: Shutdown
 }
 
@@ -41,7 +42,7 @@ export const deliver = (options: DeliveryOptions, send: Send, context: Context, 
     consume: batch => {
       const line = lineOf(batch.signal)
       if (!running && !line.shutdown.begun) line.shutdown.begin(AbortSignal.abort())
-      return line.bound.consume(batch)
+      return line.gate.consume(batch)
     },
     start: async () => {
       running = true
@@ -50,7 +51,7 @@ export const deliver = (options: DeliveryOptions, send: Send, context: Context, 
     stop: async deadline => {
       running = false
       for (const { shutdown } of lines.values()) shutdown.begin(deadline)
-      await Promise.all([...lines.values()].map(({ bound }) => bound.settled()))
+      await Promise.all([...lines.values()].map(({ gate }) => gate.settled()))
     },
   }
 }
@@ -77,13 +78,13 @@ const makeLine = (options: DeliveryOptions, send: Send, signal: Signal, context:
   const merged = giveBack(through, telemetry.undelivered)
   const entry = queue.enabled && queue.batch ? new Merging(queue.batch, { merged, single }, { clock, shutdown }).consume : single
 
-  const unbounded = { capacity: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY }
-  const bounds = queue.enabled ? { capacity: queue.queue_size, maxBytes: queue.max_bytes } : unbounded
   const full = queue.on_full ?? (queue.block_on_overflow === false ? 'drop' : 'block')
-  const bound = new Bound({ ...bounds, sizer: queue.sizer, full }, entry, shutdown, { onDrop: telemetry.full, onRefuse: telemetry.refused })
+  const bounds = { capacity: queue.queue_size, sizer: queue.sizer, maxBytes: queue.max_bytes, full } as const
+  const bound = new Bound(bounds, entry, shutdown, { onDrop: telemetry.full, onRefuse: telemetry.refused })
+  const gate = new Gate(queue.enabled ? bound.consume : entry, shutdown, telemetry.refused)
   telemetry.inFlight(() => inFlight)
   if (queue.enabled) telemetry.queue(queue.queue_size, () => bound.size)
-  return { bound, shutdown }
+  return { gate, shutdown }
 }
 
 /** A merged request that failed for now ends here; one refused for good does not: its requests are sent again, each alone. */

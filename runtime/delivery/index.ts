@@ -1,7 +1,8 @@
 /** Delivery: what stands between a consumer's promise and a backend's acknowledgement. */
 export { deliver } from './delivery.js'
+export { Gate } from './gate.js'
 export { TOO_LARGE } from './halving.js'
 export { type FlushReason, Merging } from './merging.js'
-export { batchOptions, type DeliveryOptions, deliveryOptions } from './options.js'
+export { batchOptions, type DeliveryOptions, deliveryOptions, IMMEDIATE } from './options.js'
 export { Shutdown } from './shutdown.js'
-export type { PartialSuccess, Send } from './timeout.js'
+export type { Send } from './timeout.js'

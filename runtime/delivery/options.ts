@@ -67,3 +67,10 @@ export interface DeliveryOptions {
   readonly retry_on_failure: RetryOptions
   readonly sending_queue: SendingQueueOptions
 }
+
+/** For exporters that need neither queue nor retry: their backend is this machine. */
+export const IMMEDIATE: DeliveryOptions = {
+  timeout: 0,
+  retry_on_failure: retryOptions.parse({ enabled: false }),
+  sending_queue: sendingQueueOptions.parse({ enabled: false }),
+}

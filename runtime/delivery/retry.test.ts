@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import type { Batch } from '../../proto/batch.js'
 import { RetryableError } from '../errors.js'
-import { settle } from '../testing/manual-clock.js'
-import { testContext } from '../testing/test-context.js'
+import { turns } from '../testing/clock.js'
+import { harness } from '../testing/harness.js'
 import { deliver } from './delivery.js'
 import { backoff, LONGEST_HINT } from './retry.js'
 import { backend, options, outcome, setUp, spans } from './testing/backend.js'
@@ -16,12 +16,12 @@ describe('retry', () => {
 
   test('waits grow by the multiplier up to the longest, and the same bytes are sent again', async () => {
     const { attempts, failures } = flaky([1, 2, 3, 4, 5])
-    const context = testContext('otlp_http/backend')
+    const { context, clock } = harness('otlp_http/backend')
     const seen = new Set<Batch>()
     const consumer = deliver(
       options({ retry_on_failure: { initial_interval: '1s', multiplier: 2, max_interval: '4s' } }),
       async batch => {
-        attempts.push(context.clock.monotonic())
+        attempts.push(clock.monotonic())
         seen.add(batch)
         if (failures.pop() !== undefined) throw new RetryableError('down', 'unavailable')
         return undefined
@@ -30,7 +30,7 @@ describe('retry', () => {
       () => 0.5,
     )
     const caller = outcome(consumer.consume(spans(1)))
-    await context.clock.advance(60_000)
+    await clock.advance(60_000)
     expect(caller.state).toBe('resolved')
     expect(attempts).toEqual([0, 1_000, 3_000, 7_000, 11_000, 15_000])
     expect(seen.size).toBe(1)
@@ -48,19 +48,19 @@ describe('retry', () => {
     await endless.clock.advance(3_600_000)
     expect(one.state).toBe('retryable')
     expect(one.error).toMatchObject({ reason: 'unavailable', message: expect.stringMatching(/gave up after \d+ s of retries: down/) })
-    expect(limited.meter.value('otelcol_exporter_send_failed_spans')).toBe(1)
-    expect(limited.meter.value('ai_factory_gateway_dropped_items')).toBe(0)
+    expect(limited.meter.sum('otelcol_exporter_send_failed_spans')).toBe(1)
+    expect(limited.meter.sum('ai_factory_gateway_dropped_items')).toBe(0)
     expect(other.state).toBe('waiting')
   })
 
   test('the backend’s hint is waited for, but not for ever', async () => {
     const attempts: number[] = []
-    const context = testContext('x')
+    const { context, clock } = harness('x')
     const hints = [20_000, 86_400_000]
     const consumer = deliver(
       options({ retry_on_failure: { initial_interval: '1s', randomization_factor: 0, max_elapsed_time: 0 } }),
       async () => {
-        attempts.push(context.clock.monotonic())
+        attempts.push(clock.monotonic())
         const after = hints.shift()
         if (after !== undefined) throw new RetryableError('busy', 'throttled', after)
         return undefined
@@ -68,7 +68,7 @@ describe('retry', () => {
       context,
     )
     const caller = outcome(consumer.consume(spans(1)))
-    await context.clock.advance(400_000)
+    await clock.advance(400_000)
     expect(attempts).toEqual([0, 20_000, 320_000])
     expect(caller.state).toBe('resolved')
   })
@@ -118,10 +118,10 @@ describe('timeout', () => {
     await clock.advance(1_000)
     expect(calls).toHaveLength(2)
     calls[0]?.answer()
-    await settle()
+    await turns()
     expect(caller.state).toBe('waiting')
     calls[1]?.answer()
-    await settle()
+    await turns()
     expect(caller.state).toBe('resolved')
     expect(clock.pending).toBe(0)
   })

@@ -1,8 +1,9 @@
 /** What an exporter says about its deliveries: the Collector's metric names, every loss with its reason. */
 import type { Batch, Signal } from '../../proto/batch.js'
+import type { PartialSuccess } from '../../proto/services.js'
 import type { Context, Counter } from '../component.js'
 import { PermanentError, reasonOf } from '../errors.js'
-import type { PartialSuccess } from './timeout.js'
+import { droppedItems } from '../telemetry/ledger.js'
 
 /** [name, plural in HELP texts] of the Collector's item metrics; `events` is ours. */
 const ITEMS: Readonly<Record<Signal, readonly [prefix: string, item: string, words: string]>> = {
@@ -52,21 +53,20 @@ export class DeliveryTelemetry {
     if (!partial) return
     if (rejected > 0) {
       this.failed.add(rejected)
-      this.drop(rejected, partial.reason || 'partial_success')
+      this.drop(rejected, partial.message || 'partial_success')
     }
     this.warn(rejected > 0 ? 'the backend rejected part of a request' : 'the backend took a request with a warning', {
       rejected,
-      reason: partial.reason,
+      reason: partial.message,
     })
   }
 
-  /** The end of a request that was not delivered: given back to its caller, or refused for good and dropped. */
+  /** The end of a request that was not delivered: its caller is told whether to send it again or never. */
   readonly undelivered = (batch: Batch, error: unknown): void => {
     this.failed.add(batch.items)
     const permanent = error instanceof PermanentError
-    if (permanent) this.drop(batch.items, reasonOf(error))
     const message = permanent
-      ? 'the backend refused a request for good; it is dropped'
+      ? 'the backend refused a request for good; so is its sender told'
       : 'a request could not be delivered; it is given back to its sender'
     this.warn(message, { items: batch.items, reason: reasonOf(error), error: messageOf(error) })
   }
@@ -116,11 +116,7 @@ export class DeliveryTelemetry {
     const reason = this.reasons.has(wanted) || this.reasons.size < MOST_REASONS ? wanted : 'other'
     let counter = this.reasons.get(reason)
     if (!counter) {
-      counter = this.context.meter.counter('ai_factory_gateway_dropped_items', 'Items that were given up, by component and reason.', {
-        component: this.context.id,
-        signal: this.signal,
-        reason,
-      })
+      counter = droppedItems(this.context.meter, 'exporter', this.context.id, this.signal, reason)
       this.reasons.set(reason, counter)
     }
     counter.add(items)

@@ -1,17 +1,13 @@
 /** Hands a batch to the backend once, for at most `timeout` milliseconds. */
 import type { Batch } from '../../proto/batch.js'
+import type { PartialSuccess } from '../../proto/services.js'
 import type { Clock, Consume } from '../component.js'
 import { RetryableError } from '../errors.js'
 import { type Shutdown, shuttingDown } from './shutdown.js'
 
-/** The backend took the request but not all its items, and will not take the rest. */
-export interface PartialSuccess {
-  readonly rejected: number
-  readonly reason: string
-}
-
 /**
- * One attempt. Resolves when the backend has acknowledged; rejects with RetryableError or PermanentError.
+ * One attempt. Resolves when the backend has acknowledged, with what it will never take of the request, if anything;
+ * rejects with RetryableError or PermanentError.
  * When `signal` aborts, it gives up at once and frees what it holds.
  */
 export type Send = (batch: Batch, signal: AbortSignal) => Promise<PartialSuccess | undefined>

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { Batch } from '../../../proto/batch.js'
 import { BYTES, Fields, Writer } from '../../../proto/wire.js'
 import { PermanentError } from '../../errors.js'
-import { testContext } from '../../testing/test-context.js'
+import { harness } from '../../testing/harness.js'
 import { deliver } from '../delivery.js'
 import { deliveryOptions } from '../options.js'
 import type { Send } from '../timeout.js'
@@ -36,8 +36,8 @@ export const namesIn = (batch: Batch): number[] => {
 }
 
 export const setUp = (send: Send, written: Written = {}, random = () => 0.5) => {
-  const context = testContext('otlp_http/backend')
-  return { ...context, consumer: deliver(options(written), send, context, random) }
+  const { context, clock, meter, log } = harness('otlp_http/backend')
+  return { clock, meter, log, consumer: deliver(options(written), send, context, random) }
 }
 
 /** A backend whose answers a test gives by hand. */
