@@ -1,7 +1,7 @@
 /**
  * Imports point down, never sideways (docs/design.md has the picture).
  *
- *                        main.ts
+ *                     main.ts, cli
  *   receivers  processors  exporters  extensions      islands: none imports another
  *               runtime     streams                   neither knows the other
  *        config   proto   storage   kafka             leaves: import nothing of ours
@@ -9,6 +9,7 @@
 const ISLANDS = ['receivers', 'processors', 'exporters', 'extensions']
 const LEAVES = ['config', 'proto', 'storage', 'kafka']
 const OURS = [...ISLANDS, 'runtime', 'streams', ...LEAVES]
+const TOP = ['cli']
 const OUTSIDE = ['simulator', 'bench', 'test']
 const folders = names => `^(${names.join('|')})/`
 const except = (all, some) => all.filter(name => !some.includes(name))
@@ -19,7 +20,7 @@ const onlyImports = (from, allowed) => ({
   severity: 'error',
   comment: `${from}/ may import ${allowed.length ? allowed.join(', ') : 'nothing of ours'}`,
   from: { path: `^${from}/`, pathNot: '\\.test\\.ts$' },
-  to: { path: `${folders(except([...OURS, ...OUTSIDE], [from, ...allowed]))}|^main\\.ts$` },
+  to: { path: `${folders(except([...OURS, ...TOP, ...OUTSIDE], [from, ...allowed]))}|^main\\.ts$` },
 })
 
 module.exports = {
@@ -36,17 +37,24 @@ module.exports = {
       to: { path: folders(ISLANDS), pathNot: '^$1/$2/' },
     },
     {
+      name: 'nothing-stands-above-the-top',
+      severity: 'error',
+      comment: 'main.ts and cli/ put the pieces together; nothing but tests stands above them',
+      from: { path: '^(cli/|main\\.ts$)', pathNot: '\\.test\\.ts$' },
+      to: { path: folders(OUTSIDE) },
+    },
+    {
       name: 'outside-uses-public-surfaces',
       severity: 'error',
       comment: 'simulator and bench speak protocols; from our code they may use proto/ alone',
       from: { path: '^(simulator|bench)/', pathNot: '\\.test\\.ts$' },
-      to: { path: `${folders(except(OURS, ['proto']))}|^main\\.ts$` },
+      to: { path: `${folders(except([...OURS, ...TOP], ['proto']))}|^main\\.ts$` },
     },
     {
       name: 'testing-stays-in-tests',
       severity: 'error',
       comment: 'folders named testing/ are for tests',
-      from: { path: folders(OURS), pathNot: '(\\.test\\.ts$|/testing/)' },
+      from: { path: folders([...OURS, ...TOP]), pathNot: '(\\.test\\.ts$|/testing/)' },
       to: { path: '/testing/' },
     },
     { name: 'kafkajs-behind-one-port', severity: 'error', from: { pathNot: '^kafka/' }, to: { path: 'node_modules/kafkajs' } },

@@ -94,6 +94,15 @@ export interface Kinds {
 }
 export type Kind = keyof Kinds
 
+/** One place in a pipeline where a component stands. */
+export interface Placement<Config = unknown> {
+  readonly id: string
+  readonly pipeline: string
+  /** What the pipeline carries: one signal or all. */
+  readonly signals: readonly Signal[]
+  readonly config: Config
+}
+
 export interface Component<K extends Kind = Kind, C extends z.ZodType = z.ZodType> {
   kind: K
   /** Folder name = type in pipeline.yaml = lower_snake_case. */
@@ -106,6 +115,11 @@ export interface Component<K extends Kind = Kind, C extends z.ZodType = z.ZodTyp
   signals: readonly Signal[]
   /** Every option with a default or required, and a `.describe()` sentence: what changes for the user, in which unit. */
   config: C
+  /**
+   * For a component that cannot stand anywhere: given all places of its type, which one is wrong and what the right form is.
+   * Undefined when all are right. A problem is a configuration error at that place.
+   */
+  placement?(places: readonly Placement<z.infer<C>>[]): { place: Placement<z.infer<C>>; message: string } | undefined
   /** Title → yaml of the component's options. Each one is a test and part of its README. */
   examples: Record<string, string>
   create(config: z.infer<C>, context: Kinds[K]['context']): Kinds[K]['instance']

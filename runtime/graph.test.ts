@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { Batch, type Signal } from '../proto/batch.js'
+import { eventsBatch } from '../proto/events/codec.js'
+import type { CorrelatedEvent } from '../proto/events/event.js'
 import { type Component, type Consume, component, type Lifecycle } from './component.js'
 import { PermanentError, RetryableError } from './errors.js'
 import { buildGraph, type GraphPlan, type PipelinePlan } from './graph.js'
@@ -255,6 +257,69 @@ describe('routing', () => {
     w.graph({ traces: { receivers: ['in'], processors: [], exporters: ['out'] } }, { exporters: { out: w.exporter(new Recorder()) } })
     await expect(w.send(batch('metrics'))).rejects.toMatchObject({ name: 'PermanentError', reason: 'no_pipeline' })
     expect(w.meter.sum('otelcol_receiver_refused_metric_points', { receiver: 'in', transport: 'grpc' })).toBe(2)
+  })
+})
+
+describe('correlated events', () => {
+  const event = (workloadId: string): CorrelatedEvent => ({
+    id: new Uint8Array(16),
+    schemaVersion: 1,
+    workloadId,
+    workloadSource: 'attribute',
+    workloadConfidence: 'exact',
+    windowStartMs: 1_800_000_000_000,
+    windowLengthMs: 10_000,
+    flags: [],
+    headlineSource: 'engine_metrics',
+    tokens: [],
+    requests: [],
+    spans: { count: 3, errors: 1, lateCount: 0, lateErrors: 0 },
+    exemplars: [],
+  })
+  const events = () => eventsBatch([event('prod/chat/llama'), event('prod/chat/qwen')])
+  const byJoin = (w: ReturnType<typeof world>) => w.processor(ALL, (given, next) => next(given.signal === 'traces' ? events() : given))
+
+  it('go as they are to exporters that take them, and to the others once as metrics and logs', async () => {
+    const w = world()
+    const [native, otlp, logs] = [new Recorder(), new Recorder(), new Recorder()]
+    w.graph(
+      { f: { receivers: ['in'], processors: ['join'], exporters: ['native', 'otlp', 'logs'] } },
+      {
+        processors: { join: byJoin(w) },
+        exporters: { native: w.exporter(native, ALL), otlp: w.exporter(otlp), logs: w.exporter(logs, ['logs']) },
+      },
+    )
+    await w.send(batch('traces'))
+    expect(native.batches.map(({ signal, items }) => [signal, items])).toEqual([['events', 2]])
+    expect(otlp.batches.map(({ signal }) => signal)).toEqual(['metrics', 'logs'])
+    expect(logs.batches).toEqual([otlp.batches[1]])
+    expect(logs.batches[0]).toBe(otlp.batches[1])
+  })
+
+  it('are rendered once and repeated only to the exporter that refused its part', async () => {
+    const w = world()
+    const [native, otlp] = [new Recorder(), new Recorder()]
+    w.graph(
+      { f: { receivers: ['in'], processors: [], exporters: ['native', 'otlp'] } },
+      { exporters: { native: w.exporter(native, ALL), otlp: w.exporter(otlp) } },
+    )
+    otlp.answer = ({ signal }) => (signal === 'logs' ? new RetryableError('busy', 'queue_full') : undefined)
+    const sent = events()
+    await expect(w.send(sent)).rejects.toThrow('busy')
+    otlp.answer = () => undefined
+    await w.send(sent)
+    expect(native.batches).toEqual([sent])
+    expect(otlp.batches.map(({ signal }) => signal)).toEqual(['metrics', 'logs', 'logs'])
+    expect(otlp.batches[2]).toBe(otlp.batches[1])
+  })
+
+  it('that cannot be read are refused for good', async () => {
+    const w = world()
+    w.graph({ f: { receivers: ['in'], processors: [], exporters: ['otlp'] } }, { exporters: { otlp: w.exporter(new Recorder()) } })
+    await expect(w.send(Batch.of('events', [new Uint8Array([10, 255])], 1))).rejects.toMatchObject({
+      name: 'PermanentError',
+      reason: 'bad_data',
+    })
   })
 })
 

@@ -4,11 +4,11 @@ import { type Batch, SIGNALS, type Signal } from '../proto/batch.js'
 import type { Clock, Component, Consume, Context, Host, Kind, Meter } from './component.js'
 import { edge } from './edge.js'
 import { PermanentError } from './errors.js'
-import { fanOut } from './fan-out.js'
 import { HEALTH, Health } from './health.js'
 import { TokenMap } from './host.js'
 import { type Part, Stages } from './lifecycle.js'
 import type { RootLog } from './log.js'
+import { type Exporter, outlet, toAll } from './outlet.js'
 import { droppedItems, Ledger, perSignal } from './telemetry/ledger.js'
 import { countOutgoing, processorObserver, receiverObserver } from './telemetry/observers.js'
 import { traced } from './telemetry/traced.js'
@@ -57,10 +57,6 @@ export const signalsOf = (pipeline: string): readonly Signal[] => {
   return type === 'traces' || type === 'metrics' || type === 'logs' ? [type] : SIGNALS
 }
 
-interface Exporter {
-  readonly signals: readonly Signal[]
-  readonly consume: Consume
-}
 interface Pipeline {
   readonly signals: readonly Signal[]
   readonly receivers: readonly string[]
@@ -75,10 +71,6 @@ const make = <T>(name: string, create: () => T): T => {
     throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }
 }
-
-/** One consumer for several; a single one stays itself. */
-const toAll = (consumers: readonly Consume[]): Consume | undefined =>
-  consumers.length > 1 ? fanOut(batch => consumers.map(consume => () => consume(batch))) : consumers[0]
 
 const planned = <T>(plans: ById<T>, kind: string, id: string): T => {
   if (!Object.hasOwn(plans, id)) throw new Error(`a pipeline names ${kind} "${id}", which is not configured`)
@@ -114,9 +106,9 @@ class Builder {
     const pipelines: Pipeline[] = []
     for (const [name, pipeline] of Object.entries(this.plan.pipelines)) {
       for (const id of pipeline.exporters) if (!exporters.has(id)) exporters.set(id, this.exporter(id))
-      const out = this.toExporters(
-        name,
+      const out = outlet(
         pipeline.exporters.map(id => exporters.get(id)!),
+        signal => this.nobody(name, signal),
       )
       pipelines.push({
         signals: signalsOf(name),
@@ -141,15 +133,6 @@ class Builder {
     this.exporterParts.push({ name, instance, log: context.log })
     const consume: Consume = batch => instance.consume(batch)
     return { signals: component.signals, consume: edge(consume, [this.ledger.account('exporter', id)], context.log) }
-  }
-
-  /** The end of a pipeline: every signal goes to the exporters that take it. */
-  private toExporters(pipeline: string, exporters: readonly Exporter[]): Consume {
-    const takers = perSignal(
-      signal =>
-        toAll(exporters.filter(({ signals }) => signals.includes(signal)).map(({ consume }) => consume)) ?? this.nobody(pipeline, signal),
-    )
-    return batch => takers(batch.signal)(batch)
   }
 
   /** Nothing can be done with such a batch, now or later: refusing it would only make its sender, or the join, try for ever. */

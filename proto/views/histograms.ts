@@ -1,7 +1,7 @@
 /** Data points with buckets, read in place. Counts are numbers: exact up to 2^53. Buckets are read when first asked for. */
 import { BUCKETS, EXPONENTIAL_POINT, HISTOGRAM_POINT } from '../fields.js'
-import { FIXED64, Fields, readDouble } from '../wire.js'
-import { Numbers, uint64At } from './numbers.js'
+import { FIXED64, Fields, readDouble, readUint64 } from '../wire.js'
+import { Numbers } from './numbers.js'
 import { PointView } from './points.js'
 
 /** What the points with buckets share. `sum`, `min` and `max` are NaN when absent. */
@@ -100,7 +100,7 @@ export class HistogramPointView extends DistributionView {
     this.counts.length = this.bounds.length = 0
     const fields = this.again.reset(this.bytes, this.start, this.end)
     while (fields.next()) {
-      if (fields.number === HISTOGRAM_POINT.bucketCounts) this.counts.addFixed64(fields, uint64At)
+      if (fields.number === HISTOGRAM_POINT.bucketCounts) this.counts.addFixed64(fields, readUint64)
       else if (fields.number === HISTOGRAM_POINT.explicitBounds) this.bounds.addFixed64(fields, readDouble)
     }
     this.bucketsRead = true

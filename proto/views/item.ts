@@ -1,6 +1,6 @@
 /** What all items have in common: where they lie, and how one walks from a group to them. */
 import { GROUP, SCOPE_GROUP } from '../fields.js'
-import { BYTES, Fields, readString, readUint32 } from '../wire.js'
+import { BYTES, Fields, readBigUint64, readString, readUint64 } from '../wire.js'
 import { Attributes } from './attributes.js'
 import { ScopeView } from './resource.js'
 
@@ -34,11 +34,11 @@ export abstract class ItemView {
 
   /** Nanoseconds at `at` as milliseconds; 0 when there are none. */
   protected millis(at: number): number {
-    return at < 0 ? 0 : (readUint32(this.bytes, at + 4) * 0x1_0000_0000 + readUint32(this.bytes, at)) / 1e6
+    return at < 0 ? 0 : readUint64(this.bytes, at) / 1e6
   }
 
   protected nanos(at: number): bigint {
-    return at < 0 ? 0n : (BigInt(readUint32(this.bytes, at + 4)) << 32n) | BigInt(readUint32(this.bytes, at))
+    return at < 0 ? 0n : readBigUint64(this.bytes, at)
   }
 
   protected hex(at: number, length: number): string {

@@ -80,6 +80,14 @@ export class LogView extends ItemView {
     return this.millis(this.observedAt)
   }
 
+  get timeNanos(): bigint {
+    return this.nanos(this.timeAt)
+  }
+
+  get observedNanos(): bigint {
+    return this.nanos(this.observedAt)
+  }
+
   /** The body; the view is reused by the next call. */
   body(): AnyValue {
     return this.bodyValue.read(this.bytes, this.bodyStart, this.bodyEnd)

@@ -1,8 +1,5 @@
 /** A list of numbers read from a repeated field, packed or not. */
-import { afterVarint, BYTES, FIXED64, type Fields, int64At, readUint32, VARINT, varintAt, WireError } from '../wire.js'
-
-/** The fixed64 at `at`: exact up to 2^53, rounded above. */
-export const uint64At = (bytes: Uint8Array, at: number): number => readUint32(bytes, at + 4) * 0x1_0000_0000 + readUint32(bytes, at)
+import { afterVarint, BYTES, FIXED64, type Fields, int64At, VARINT, varintAt, WireError } from '../wire.js'
 
 /** Keeps its memory from one point to the next. */
 export class Numbers {

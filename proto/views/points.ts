@@ -1,8 +1,8 @@
 /** Data points without buckets, and what all five kinds share; read in place. Counts are numbers: exact up to 2^53. */
 import { NUMBER_POINT, QUANTILE, SUMMARY_POINT } from '../fields.js'
-import { FIXED64, Fields, readDouble, readUint32 } from '../wire.js'
+import { FIXED64, Fields, readDouble, readUint32, readUint64 } from '../wire.js'
 import { ItemView } from './item.js'
-import { Numbers, uint64At } from './numbers.js'
+import { Numbers } from './numbers.js'
 
 /** Bit of `flags`: the point marks missing data (Prometheus' staleness); its value means nothing. */
 export const NO_RECORDED_VALUE = 1
@@ -43,7 +43,7 @@ export abstract class PointView extends ItemView {
   }
 
   protected count64(at: number): number {
-    return at < 0 ? 0 : uint64At(this.bytes, at)
+    return at < 0 ? 0 : readUint64(this.bytes, at)
   }
 }
 

@@ -1,5 +1,5 @@
 /** What one component needs to run alone, with everything it says kept for the test to read. */
-import type { Context, Host, Upstream } from '../component.js'
+import type { Clock, Context, Host, Upstream } from '../component.js'
 import { HEALTH, Health } from '../health.js'
 import { TokenMap } from '../host.js'
 import { TestClock } from './clock.js'
@@ -7,8 +7,8 @@ import { TestLog } from './log.js'
 import { TestMeter } from './meter.js'
 import { Recorder } from './recorder.js'
 
-export interface Harness {
-  readonly clock: TestClock
+export interface Harness<C extends Clock = TestClock> {
+  readonly clock: C
   readonly log: TestLog
   readonly meter: TestMeter
   /** What the component sends on. */
@@ -18,11 +18,18 @@ export interface Harness {
   readonly upstream: Upstream
 }
 
-/** `host` adds what the component looks up; the health of the gateway is always there. */
-export const harness = (
+export interface HarnessOptions<C extends Clock> {
+  /** What the component looks up; the health of the gateway is always there. */
+  readonly host?: Host
+  readonly pipeline?: string
+  /** Time by hand unless another clock is given. */
+  readonly clock?: C
+}
+
+export const harness = <C extends Clock = TestClock>(
   id: string,
-  { host, pipeline = 'test', clock = new TestClock() }: { host?: Host; pipeline?: string; clock?: TestClock } = {},
-): Harness => {
+  { host, pipeline = 'test', clock = new TestClock() as Clock as C }: HarnessOptions<C> = {},
+): Harness<C> => {
   const log = new TestLog()
   const meter = new TestMeter()
   const out = new Recorder()

@@ -1,0 +1,72 @@
+/** What a backend's HTTP answer means. Source: opentelemetry-proto docs/specification.md, OTLP/HTTP. */
+import { decodeStatus, decodeStatusJson } from '../../proto/rpc-status.js'
+import { decodeResponse, decodeResponseJson, type OtlpSignal, type PartialSuccess } from '../../proto/services.js'
+import { TOO_LARGE } from '../../runtime/delivery/index.js'
+import { PermanentError, RetryableError } from '../../runtime/errors.js'
+import type { Answer } from '../../runtime/net/http-client.js'
+
+const RETRYABLE: Readonly<Record<number, string>> = { 429: 'throttled', 502: 'unavailable', 503: 'unavailable', 504: 'unavailable' }
+const PERMANENT: Readonly<Record<number, string>> = {
+  400: 'bad_data',
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'unknown_path',
+  405: 'unknown_path',
+  413: TOO_LARGE,
+  415: 'unsupported_encoding',
+}
+const PROTO = 'application/x-protobuf'
+const JSON_TYPE = 'application/json'
+/** Of a backend's words, characters that go into our own messages. */
+const LONGEST_QUOTE = 200
+
+/** Returns when the backend took the request. Throws RetryableError or PermanentError when it did not. `now` is wall time, milliseconds. */
+export const read = (answer: Answer, signal: OtlpSignal, now: number): PartialSuccess | undefined => {
+  const { status } = answer
+  if (status >= 200 && status < 300) return readSuccess(answer, signal)
+  const message = `the backend answered ${status}${quote(answer)}`
+  const retryable = RETRYABLE[status]
+  if (retryable) throw new RetryableError(message, retryable, retryAfter(answer.headers['retry-after'], now))
+  throw new PermanentError(message, PERMANENT[status] ?? 'refused')
+}
+
+/** Milliseconds of a Retry-After header: whole seconds or an HTTP date; undefined when it is neither. */
+export const retryAfter = (header: string | undefined, now: number): number | undefined => {
+  const text = header?.trim()
+  if (!text) return undefined
+  if (/^\d+$/.test(text)) return Number(text) * 1_000
+  const date = Date.parse(text)
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
+}
+
+/** The request was taken, whatever follows: what cannot be read of the answer is a warning, since sending again would make copies. */
+const readSuccess = (answer: Answer, signal: OtlpSignal): PartialSuccess | undefined => {
+  if (answer.cut) return { rejected: 0, message: 'its answer is larger than 4 MiB' }
+  try {
+    if (answer.body.length === 0) return undefined
+    if (mediaType(answer) === JSON_TYPE) return decodeResponseJson(signal, answer.body.toString())
+    return mediaType(answer) === PROTO ? decodeResponse(answer.body) : undefined
+  } catch (error) {
+    return { rejected: 0, message: `its answer cannot be read: ${error instanceof Error ? error.message : String(error)}` }
+  }
+}
+
+const mediaType = ({ headers }: Answer): string => (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase()
+
+/** The reason in the backend's own words, for people. */
+const quote = (answer: Answer): string => {
+  const { location } = answer.headers
+  if (location !== undefined) return ` and sends us to ${location.slice(0, LONGEST_QUOTE)}; set the endpoint to where it is`
+  const words = wordsOf(answer).replace(/\s+/g, ' ').trim().slice(0, LONGEST_QUOTE)
+  return words === '' ? '' : `: ${words}`
+}
+
+const wordsOf = (answer: Answer): string => {
+  try {
+    if (mediaType(answer) === PROTO) return decodeStatus(answer.body).message
+  } catch {
+    return ''
+  }
+  const text = answer.body.toString()
+  return (mediaType(answer) === JSON_TYPE && decodeStatusJson(text)?.message) || text
+}

@@ -1,0 +1,200 @@
+/** Messages, written forward. */
+import { BYTES, FIXED32, FIXED64, VARINT } from './values.js'
+
+const NOTHING = new Uint8Array(0)
+
+/** Bytes that `value` (0 to 2^53) takes as a varint. */
+export const sizeOfVarint = (value: number): number => {
+  let size = 1
+  while (value > 0x7f) {
+    value = Math.floor(value / 128)
+    size++
+  }
+  return size
+}
+
+/** Bytes of tag and length before a BYTES field of `length` bytes. */
+export const sizeOfHeader = (number: number, length: number): number => sizeOfVarint(number * 8 + BYTES) + sizeOfVarint(length)
+
+/** Copies shorter than this are quicker byte by byte than by a call to `set`. */
+const SHORT = 24
+
+/** Appends fields to one growing buffer. `finish()` hands out what was written; the writer is then empty and owns no part of it. */
+export class Writer {
+  private buffer: Uint8Array
+  private view: DataView
+  /** Of each message begun: where its length goes, where its body starts. */
+  private readonly open: number[] = []
+  length = 0
+
+  constructor(capacity = 256) {
+    this.buffer = new Uint8Array(capacity)
+    this.view = new DataView(this.buffer.buffer)
+  }
+
+  finish(): Uint8Array {
+    const written = this.buffer.subarray(0, this.length)
+    this.buffer = NOTHING
+    this.length = 0
+    return written
+  }
+
+  /** Forgets what was written, and keeps the memory. */
+  clear(): this {
+    this.length = 0
+    this.open.length = 0
+    return this
+  }
+
+  /** What another writer holds so far. */
+  rawFrom(other: Writer): this {
+    return this.raw(other.buffer, 0, other.length)
+  }
+
+  /** Bytes as they are: a field copied whole, or several. */
+  raw(bytes: Uint8Array, start = 0, end = bytes.length): this {
+    const length = end - start
+    this.reserve(length)
+    if (length < SHORT) for (let i = 0; i < length; i++) this.buffer[this.length + i] = bytes[start + i]!
+    else this.buffer.set(length === bytes.length ? bytes : bytes.subarray(start, end), this.length)
+    this.length += length
+    return this
+  }
+
+  tag(number: number, type: number): this {
+    return this.varintValue(number * 8 + type)
+  }
+
+  /** A non-negative integer up to 2^53. Negative int64 values: `int64`. */
+  uint(number: number, value: number): this {
+    return this.tag(number, VARINT).varintValue(value)
+  }
+
+  int64(number: number, value: bigint): this {
+    return this.tag(number, VARINT).int64Value(value)
+  }
+
+  fixed64(number: number, value: bigint): this {
+    return this.tag(number, FIXED64).fixed64Value(value)
+  }
+
+  fixed32(number: number, value: number): this {
+    return this.tag(number, FIXED32).fixed32Value(value)
+  }
+
+  double(number: number, value: number): this {
+    return this.tag(number, FIXED64).doubleValue(value)
+  }
+
+  bytes(number: number, value: Uint8Array): this {
+    return this.tag(number, BYTES).bytesValue(value)
+  }
+
+  string(number: number, value: string): this {
+    return this.tag(number, BYTES).stringValue(value)
+  }
+
+  /** Tag and length of a BYTES field whose `length` bytes the caller writes next. */
+  header(number: number, length: number): this {
+    return this.tag(number, BYTES).varintValue(length)
+  }
+
+  /** A nested message written by `body`; its length is filled in afterwards. */
+  message(number: number, body: (writer: this) => void): this {
+    this.begin(number)
+    body(this)
+    return this.end()
+  }
+
+  /** Begins a nested message of about `likelyLength` bytes; what follows lies in it until `end`. Right guesses save a move of the body. */
+  begin(number: number, likelyLength = 0): this {
+    this.tag(number, BYTES)
+    const size = sizeOfVarint(likelyLength)
+    this.reserve(size)
+    this.open.push(this.length, this.length + size)
+    this.length += size
+    return this
+  }
+
+  /** Ends the message begun last. */
+  end(): this {
+    const bodyAt = this.open.pop()
+    const lengthAt = this.open.pop()
+    if (bodyAt === undefined || lengthAt === undefined) throw new RangeError('no message was begun')
+    const length = this.length - bodyAt
+    const size = sizeOfVarint(length)
+    if (lengthAt + size !== bodyAt) {
+      this.reserve(size)
+      this.buffer.copyWithin(lengthAt + size, bodyAt, this.length)
+    }
+    this.length = lengthAt
+    this.varintValue(length)
+    this.length += length
+    return this
+  }
+
+  /** Values without a tag, for packed fields and for who writes the tag first. */
+  varintValue(value: number): this {
+    this.reserve(10)
+    while (value > 0x7f) {
+      this.buffer[this.length++] = (value % 128) | 0x80
+      value = Math.floor(value / 128)
+    }
+    this.buffer[this.length++] = value
+    return this
+  }
+
+  int64Value(value: bigint): this {
+    if (value >= 0n && value <= 0xffff_ffffn) return this.varintValue(Number(value))
+    let rest = BigInt.asUintN(64, value)
+    this.reserve(10)
+    while (rest > 0x7fn) {
+      this.buffer[this.length++] = Number(rest & 0x7fn) | 0x80
+      rest >>= 7n
+    }
+    this.buffer[this.length++] = Number(rest)
+    return this
+  }
+
+  fixed64Value(value: bigint): this {
+    this.reserve(8)
+    this.view.setBigUint64(this.length, BigInt.asUintN(64, value), true)
+    this.length += 8
+    return this
+  }
+
+  fixed32Value(value: number): this {
+    this.reserve(4)
+    this.view.setUint32(this.length, value, true)
+    this.length += 4
+    return this
+  }
+
+  doubleValue(value: number): this {
+    this.reserve(8)
+    this.view.setFloat64(this.length, value, true)
+    this.length += 8
+    return this
+  }
+
+  bytesValue(value: Uint8Array): this {
+    return this.varintValue(value.length).raw(value)
+  }
+
+  stringValue(value: string): this {
+    const length = Buffer.byteLength(value)
+    this.varintValue(length).reserve(length)
+    Buffer.from(this.buffer.buffer, this.buffer.byteOffset, this.buffer.length).write(value, this.length)
+    this.length += length
+    return this
+  }
+
+  private reserve(extra: number): void {
+    const needed = this.length + extra
+    if (needed <= this.buffer.length) return
+    const grown = new Uint8Array(Math.max(needed, this.buffer.length * 2, 64))
+    grown.set(this.buffer.subarray(0, this.length))
+    this.buffer = grown
+    this.view = new DataView(grown.buffer)
+  }
+}
