@@ -4,4 +4,5 @@ import type { Registry } from '../runtime/component.js'
 export const processors: Registry<'processor'> = {
   batch: () => import('./batch/index.js'),
   memory_limiter: () => import('./memory_limiter/index.js'),
+  workload_id: () => import('./workload_id/index.js'),
 }

@@ -116,6 +116,17 @@ export class Attributes {
     return this.bytes.subarray(this.places[at + 4]!, this.places[at + 5]!)
   }
 
+  /** Copies the body of the AnyValue into `target` from `to` on and returns where it ends there, or -1 where it does not fit. */
+  copyValue(index: number, target: Uint8Array, to: number): number {
+    this.locate()
+    const at = this.at(index)
+    const start = this.places[at + 4]!
+    const length = this.places[at + 5]! - start
+    if (to + length > target.length) return -1
+    for (let i = 0; i < length; i++) target[to + i] = this.bytes[start + i]!
+    return to + length
+  }
+
   private at(index: number): number {
     if (index < 0 || index >= this.length) throw new RangeError(`attribute ${index} of ${this.length}`)
     return index * STRIDE

@@ -16,6 +16,8 @@ export const CALLER_ID = 'ai_factory.caller.id'
 export const GPU_SHARE = 'ai_factory.gpu.share'
 /** How GPU_SHARE was found: `mig_slices`, `process` or `equal`. */
 export const GPU_SHARE_BASIS = 'ai_factory.gpu.share.basis'
+/** On a device sample's resource: the other workloads that own the device too, each with the same share. */
+export const GPU_OWNERS = 'ai_factory.gpu.owners'
 /** Boolean on a resource: a copy for the join alone; the raw sample is passed on from another record. */
 export const JOIN_ONLY = 'ai_factory.join.only'
 

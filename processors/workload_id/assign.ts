@@ -1,0 +1,259 @@
+/** Batch → the same batch with each resource group belonging to one workload, which its resource names. */
+import type { AttributeValue } from '../../proto/attribute.js'
+import { AttributeEditor } from '../../proto/attribute-edit.js'
+import type { Batch, Group } from '../../proto/batch.js'
+import { type Share, splitGroup } from '../../proto/edit.js'
+import type { ItemCursor } from '../../proto/views/items.js'
+import { NumberPointView } from '../../proto/views/points.js'
+import { SPAN_KIND, SpanView } from '../../proto/views/traces.js'
+import * as attribute from '../../proto/vocabulary/attributes.js'
+import { ROLES } from '../../proto/vocabulary/roles.js'
+import { deviceOf, isSlice, Owners, type Sharing } from './devices.js'
+import { CALL_NAMES, DEVICE, ItemFacts, Memory, MODEL_CALL, POINT_NAMES, resourceTexts } from './facts.js'
+import { type Resolver, type Subject, UNALLOCATED } from './resolver.js'
+import { factsOf, SPELLINGS } from './spellings.js'
+import type { Identity, Tables } from './tables.js'
+
+/** What is written on a resource. One object a distinct content, so that it can be the key of a split. */
+interface Assignment {
+  readonly identities: readonly Identity[]
+  /** The client's own workload, where another one is called. */
+  readonly caller?: string | undefined
+  readonly sharing?: Sharing | undefined
+  readonly unresolved?: Unresolved | undefined
+}
+export type Unresolved = 'no_workload' | 'no_target'
+
+/** What is known of a data point: whose it is, and of which device. */
+interface PointDecision {
+  readonly assignment: Assignment
+  readonly device: string | undefined
+  readonly texts: ReadonlyMap<string, string>
+}
+
+type Texts = ReadonlyMap<string, string>
+const NO_TEXTS: Texts = new Map()
+
+/** Distinct resources and items remembered; beyond it the memory starts over. */
+const REMEMBERED = 50_000
+/** First byte of a signature: what was asked about the item. */
+const ASKED = { own: 0, call: 1, device: 2, other: 3 } as const
+
+/** One distinct resource: its texts, and what follows from them. */
+interface Known {
+  readonly texts: Texts
+  readonly explicit: boolean
+  readonly records: Memory<Assignment>
+  readonly points: Memory<PointDecision>
+  readonly distinct: Map<string, Assignment>
+  readonly written: Map<Assignment, Uint8Array>
+}
+
+export class Assigner {
+  private readonly known = new Map<string, Known>()
+  private readonly own: ItemFacts
+  private readonly calls: ItemFacts
+  private readonly points: ItemFacts
+  /** A record can decide for itself by these; where none occurs in a group, no record is looked into. */
+  private readonly marks: readonly Buffer[]
+  private remembered = 0
+
+  constructor(
+    private readonly resolver: Resolver,
+    { attributes }: Tables,
+    private readonly count: (reason: Unresolved, items: number) => void,
+  ) {
+    const own = [...SPELLINGS.explicit, ...attributes]
+    this.own = new ItemFacts(own)
+    this.calls = new ItemFacts([...CALL_NAMES, ...attributes])
+    this.points = new ItemFacts([...POINT_NAMES, ...attributes])
+    this.marks = own.map(name => Buffer.from(name))
+  }
+
+  /** The same object when nothing in it belongs to anybody. Throws WireError. */
+  assign(batch: Batch): Batch {
+    const groups: Group[] = []
+    let changed = false
+    for (const group of batch.groups) {
+      const known = this.knownOf(group)
+      for (const [assignment, part] of this.split(batch, group, known)) {
+        if (assignment.unresolved) this.count(assignment.unresolved, part.items)
+        const resource = resourceOf(known, group, assignment)
+        changed ||= resource !== group.resource || part.group !== group
+        groups.push(resource === group.resource ? part.group : part.group.withResource(resource))
+      }
+    }
+    return changed ? batch.withGroups(groups) : batch
+  }
+
+  private split({ signal }: Batch, group: Group, known: Known): Map<Assignment, Share> {
+    if (signal === 'metrics') return this.splitPoints(known, group)
+    const { buffer, byteOffset, length } = group.rest
+    const rest = Buffer.from(buffer, byteOffset, length)
+    const marked = this.marks.some(mark => rest.includes(mark))
+    const own = marked ? undefined : this.ofResource(known)
+    return splitGroup(signal, group, items => {
+      const { item } = items
+      const client = item instanceof SpanView && item.kind === SPAN_KIND.client
+      return own && !client ? own : this.ofRecord(known, items, client)
+    })
+  }
+
+  private ofResource(known: Known): Assignment {
+    return same(known, assigned(this.resolve(known, NO_TEXTS, 'other'), 'no_workload'))
+  }
+
+  private ofRecord(known: Known, { item }: ItemCursor, client: boolean): Assignment {
+    const facts = (client ? this.calls : this.own).read(item, client ? ASKED.call : ASKED.own)
+    const before = known.records.get(facts)
+    if (before) return before
+    const texts = facts.texts(item)
+    const decided = same(known, client && MODEL_CALL.some(name => texts.has(name)) ? this.ofCall(known, texts) : this.ofOwn(known, texts))
+    known.records.set(facts, decided)
+    this.remember()
+    return decided
+  }
+
+  private ofOwn(known: Known, texts: Texts): Assignment {
+    return assigned(this.resolve(known, known.explicit ? NO_TEXTS : texts, 'other'), 'no_workload')
+  }
+
+  private ofCall(known: Known, texts: Texts): Assignment {
+    if (!known.explicit && SPELLINGS.explicit.some(name => texts.has(name))) return this.ofOwn(known, texts)
+    const called = this.resolver.called(layered(texts, known.texts))
+    const own = this.resolve(known, NO_TEXTS, 'other')
+    if (!called) return assigned(known.explicit ? own : [], 'no_target')
+    return { ...assigned([called]), caller: own[0]?.id === called.id ? undefined : own[0]?.id }
+  }
+
+  private splitPoints(known: Known, group: Group): Map<Assignment, Share> {
+    const decisions: PointDecision[] = []
+    const ownerOf = new Map<string, Assignment>()
+    let shared = false
+    const parts = splitGroup('metrics', group, items => {
+      const decision = this.ofPoint(known, items)
+      decisions.push(decision)
+      const { device, assignment, texts } = decision
+      if (device !== undefined) {
+        const owner = ownerOf.get(device)
+        if (!owner) ownerOf.set(device, assignment)
+        shared ||= (owner !== undefined && owner !== assignment) || isSlice(texts)
+      }
+      return assignment
+    })
+    return shared ? this.splitShared(known, group, decisions) : parts
+  }
+
+  /** Once more, with the part of its device that each owner has. */
+  private splitShared(known: Known, group: Group, decisions: readonly PointDecision[]): Map<Assignment, Share> {
+    const owners = new Owners()
+    let next = 0
+    splitGroup('metrics', group, ({ metric, item }) => {
+      const { assignment, device, texts } = decisions[next++]!
+      const owner = assignment.identities[0]
+      if (device === undefined || !owner) return
+      const perProcess = texts.has(DEVICE.virtual) && item instanceof NumberPointView && roleOf(metric?.name())?.role === 'gpu.utilization'
+      owners.add(device, owner.id, perProcess ? Math.max(0, (item as NumberPointView).value || 0) : 0)
+    })
+    next = 0
+    return splitGroup('metrics', group, () => {
+      const { assignment, device, texts } = decisions[next++]!
+      const owner = assignment.identities[0]
+      const sharing = device !== undefined && owner ? owners.sharing(device, owner.id, texts) : undefined
+      return sharing ? same(known, { ...assignment, sharing }) : assignment
+    })
+  }
+
+  private ofPoint(known: Known, { metric, item, serials }: ItemCursor): PointDecision {
+    if (serials[1] !== this.metricSerial || serials[1] === 1) {
+      this.metricSerial = serials[1]!
+      this.subject = roleOf(metric?.name())?.level === 'device' ? 'device' : 'other'
+    }
+    const { subject } = this
+    const facts = this.points.read(item, ASKED[subject])
+    const before = known.points.get(facts)
+    if (before) return before
+    const texts = facts.texts(item)
+    const assignment = same(known, this.ofLabels(known, texts, subject))
+    const decided = { assignment, texts, device: subject === 'device' ? deviceOf(texts) : undefined }
+    known.points.set(facts, decided)
+    this.remember()
+    return decided
+  }
+  private metricSerial = 0
+  private subject: Subject = 'other'
+
+  private ofLabels(known: Known, texts: Texts, subject: Subject): Assignment {
+    const found = this.resolve(known, known.explicit ? NO_TEXTS : texts, subject)
+    if (found.length > 1) return { ...assigned(found), sharing: { share: 1 / found.length, basis: 'equal' } }
+    if (subject === 'other' || found.length > 0) return assigned(found, 'no_workload')
+    const host = DEVICE.host.map(name => texts.get(name) ?? known.texts.get(name)).find(Boolean) ?? 'unknown'
+    return assigned([{ id: `${UNALLOCATED}/${host}`, source: UNALLOCATED, confidence: 'exact' }])
+  }
+
+  private resolve(known: Known, texts: Texts, subject: Subject): Identity[] {
+    return this.resolver.resolve(layered(texts, known.texts), subject)
+  }
+
+  private knownOf({ resource }: Group): Known {
+    const key = Buffer.from(resource.buffer, resource.byteOffset, resource.length).toString('latin1')
+    let known = this.known.get(key)
+    if (!known) {
+      const texts = resourceTexts(resource)
+      const explicit = SPELLINGS.explicit.some(name => texts.has(name))
+      known = { texts, explicit, records: new Memory(), points: new Memory(), distinct: new Map(), written: new Map() }
+      this.remember()
+      this.known.set(key, known)
+    }
+    return known
+  }
+
+  private remember(): void {
+    if (++this.remembered < REMEMBERED) return
+    this.known.clear()
+    this.remembered = 0
+  }
+}
+
+const roleOf = (name = '') => ROLES.get(name)
+
+/** The item's word before the resource's. */
+const layered = (item: Texts, resource: Texts) =>
+  factsOf(
+    name => item.get(name),
+    name => resource.get(name),
+  )
+
+const assigned = (identities: readonly Identity[], otherwise?: Unresolved): Assignment => ({
+  identities,
+  unresolved: identities.length === 0 ? otherwise : undefined,
+})
+
+/** The one object of this content. */
+const same = ({ distinct }: Known, assignment: Assignment): Assignment => {
+  const content = JSON.stringify(assignment)
+  const before = distinct.get(content)
+  if (!before) distinct.set(content, assignment)
+  return before ?? assignment
+}
+
+const resourceOf = ({ written }: Known, group: Group, assignment: Assignment): Uint8Array => {
+  const { identities, caller, sharing } = assignment
+  const [identity, ...others] = identities
+  if (!identity) return group.resource
+  let resource = written.get(assignment)
+  if (!resource) {
+    const values: Record<string, AttributeValue> = {
+      [attribute.WORKLOAD_ID]: identity.id,
+      [attribute.WORKLOAD_SOURCE]: identity.source,
+      [attribute.WORKLOAD_CONFIDENCE]: sharing ? 'shared' : identity.confidence,
+      ...(caller === undefined ? {} : { [attribute.CALLER_ID]: caller }),
+      ...(sharing ? { [attribute.GPU_SHARE]: sharing.share, [attribute.GPU_SHARE_BASIS]: sharing.basis } : {}),
+      ...(others.length > 0 ? { [attribute.GPU_OWNERS]: others.map(({ id }) => id) } : {}),
+    }
+    const actions = Object.entries(values).map(([key, value]) => ({ action: 'upsert', key, value }) as const)
+    resource = new AttributeEditor(actions).editResource(group).resource
+    written.set(assignment, resource)
+  }
+  return resource
+}
