@@ -48,6 +48,8 @@ export interface Checkpoint {
   readonly oldest: number
   readonly oldestStreamTime: number
   readonly windowing: Windowing
+  /** The first offset whose bytes may still be emitted. What lies below, down to `oldest`, only serves to rebuild state. */
+  readonly needed: number
   /** What was held below this offset left as `evicted`. */
   readonly evictedBelow: number
 }

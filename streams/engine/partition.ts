@@ -115,19 +115,16 @@ export class Partition<Out> {
     return this.handler.stateBytes() + this.once.bytes
   }
 
-  /** First offset whose bytes may still have to be read: nothing below it is ever emitted again, unless the process restarts. */
-  get needed(): number {
-    return Math.min(this.hold.oldestOffset(), this.next)
-  }
-
   checkpoint(): Checkpoint {
     const { offset, streamTime, windowing } = this.timeline.oldest(this.streamTime, this.windowing)
+    const needed = Math.min(this.hold.oldestOffset(), this.next)
     return {
       watermark: this.watermark,
       next: this.next,
       oldest: offset,
       oldestStreamTime: streamTime,
       windowing,
+      needed,
       evictedBelow: this.evictedBelow,
     }
   }

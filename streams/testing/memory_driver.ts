@@ -74,7 +74,7 @@ export class MemoryDriver implements Driver {
         checkpoint: this.log.checkpoints.get(partition),
         start: this.start(partition),
       }))
-      return { assigned, revoked: [], records: [], caughtUp: false }
+      return { assigned, revoked: [], records: [], caughtUp: this.caughtUp() }
     }
     while (!this.woken && this.caughtUp()) await new Promise<void>(resolve => (this.notify = resolve))
     this.woken = false
