@@ -72,16 +72,18 @@ export class Group {
   }
 
   /** The group as slices of a request: one if untouched; else a new head (tag, length, resource) and the shared rest. */
-  appendTo(slices: Uint8Array[]): void {
-    if (this.wire) {
-      slices.push(this.wire)
-      return
-    }
+  get slices(): readonly Uint8Array[] {
+    if (this.wire) return [this.wire]
     const head = new Writer(this.resource.length + 24)
     head.header(REQUEST.groups, this.bodySize())
     if (this.resource.length > 0) head.bytes(GROUP.resource, this.resource)
-    slices.push(head.finish())
-    if (this.rest.length > 0) slices.push(this.rest)
+    return this.rest.length > 0 ? [head.finish(), this.rest] : [head.finish()]
+  }
+
+  /** The same in one piece. */
+  get whole(): Uint8Array {
+    const { slices } = this
+    return slices.length === 1 ? slices[0]! : Buffer.concat(slices as Uint8Array[])
   }
 
   private bodySize(): number {
@@ -109,32 +111,45 @@ export class Batch {
     /** Spans, data points, log records or events. */
     readonly items: number,
     readonly metadata: Metadata,
-    private lazySlices: readonly Uint8Array[] | undefined,
-    private lazyParts: Parts | undefined,
+    /** What it was made of: one of the three. */
+    private readonly source:
+      | { readonly slices: readonly Uint8Array[] }
+      | { readonly parts: Parts }
+      | { readonly members: readonly Batch[] },
+    private lazySlices?: readonly Uint8Array[],
+    private lazyParts?: Parts,
   ) {}
 
   /** `slices`: each one a whole number of request fields. */
   static of(signal: Signal, slices: readonly Uint8Array[], items: number, metadata: Metadata = NO_METADATA): Batch {
-    return new Batch(signal, items, metadata, slices, undefined)
+    return new Batch(signal, items, metadata, { slices })
   }
 
   static ofGroups(signal: Signal, groups: readonly Group[], items: number, metadata: Metadata = NO_METADATA): Batch {
-    return new Batch(signal, items, metadata, undefined, { groups, unknown: NOTHING })
+    return new Batch(signal, items, metadata, { parts: { groups, unknown: NOTHING } })
   }
 
-  /** One batch of several of the same signal; bytes are shared, metadata is the first one's. Throws RangeError when `batches` is empty. */
+  /**
+   * One batch of several of the same signal; bytes are shared and nothing is read, metadata is the first one's.
+   * Throws RangeError when `batches` is empty.
+   */
   static concat(batches: readonly Batch[]): Batch {
     const [first, ...others] = batches
     if (!first) throw new RangeError('concat needs at least one batch')
     if (others.length === 0) return first
-    const slices = batches.flatMap(batch => batch.slices)
     const items = batches.reduce((sum, batch) => sum + batch.items, 0)
-    return Batch.of(first.signal, slices, items, first.metadata)
+    return new Batch(first.signal, items, first.metadata, { members: batches })
   }
 
+  /** The request as it is sent. After an edit a slice need not be a whole number of fields: see `wholeSlices`. */
   get slices(): readonly Uint8Array[] {
-    this.lazySlices ??= this.laidOut()
+    this.lazySlices ??= this.layOut(group => group.slices)
     return this.lazySlices
+  }
+
+  /** The same bytes in slices of whole request fields; what an edit left in two pieces is copied together. For who reads the request on. */
+  get wholeSlices(): readonly Uint8Array[] {
+    return this.layOut(group => [group.whole])
   }
 
   /** The resource groups. Not for `events`, which have none. Throws WireError. */
@@ -144,37 +159,52 @@ export class Batch {
 
   /** Length of the slices, laid end to end. */
   get bytes(): number {
-    if (this.lazyBytes === undefined) {
-      let bytes = 0
-      if (this.lazySlices) for (const slice of this.lazySlices) bytes += slice.length
-      else {
-        for (const group of this.parts.groups) bytes += group.size
-        bytes += this.parts.unknown.length
-      }
-      this.lazyBytes = bytes
-    }
+    this.lazyBytes ??= this.measure()
     return this.lazyBytes
   }
 
   /** The same request with other groups; its unknown fields stay. Give `items` whenever the number changes. */
   withGroups(groups: readonly Group[], items = this.items): Batch {
-    return new Batch(this.signal, items, this.metadata, undefined, { groups, unknown: this.parts.unknown })
+    return new Batch(this.signal, items, this.metadata, { parts: { groups, unknown: this.parts.unknown } })
   }
 
   withMetadata(metadata: Metadata): Batch {
-    return new Batch(this.signal, this.items, { ...this.metadata, ...metadata }, this.lazySlices, this.lazyParts)
+    return new Batch(this.signal, this.items, { ...this.metadata, ...metadata }, this.source, this.lazySlices, this.lazyParts)
   }
 
   private get parts(): Parts {
-    this.lazyParts ??= takeApart(this.lazySlices ?? [])
+    this.lazyParts ??= this.takeApart()
     return this.lazyParts
   }
 
-  private laidOut(): Uint8Array[] {
-    const slices: Uint8Array[] = []
-    for (const group of this.parts.groups) group.appendTo(slices)
-    if (this.parts.unknown.length > 0) slices.push(this.parts.unknown)
+  private takeApart(): Parts {
+    const { source } = this
+    if ('parts' in source) return source.parts
+    if ('slices' in source) return takeApart(source.slices)
+    const unknown = source.members.map(member => member.parts.unknown).filter(bytes => bytes.length > 0)
+    return { groups: source.members.flatMap(member => member.groups), unknown: unknown.length > 0 ? Buffer.concat(unknown) : NOTHING }
+  }
+
+  private layOut(slicesOf: (group: Group) => readonly Uint8Array[]): readonly Uint8Array[] {
+    const { source } = this
+    if ('slices' in source) return source.slices
+    if ('members' in source) return source.members.flatMap(member => member.layOut(slicesOf))
+    const { groups, unknown } = source.parts
+    const slices = groups.flatMap(slicesOf)
+    if (unknown.length > 0) slices.push(unknown)
     return slices
+  }
+
+  private measure(): number {
+    const { source } = this
+    let bytes = 0
+    if ('slices' in source) for (const slice of source.slices) bytes += slice.length
+    else if ('members' in source) for (const member of source.members) bytes += member.bytes
+    else {
+      for (const group of source.parts.groups) bytes += group.size
+      bytes += source.parts.unknown.length
+    }
+    return bytes
   }
 }
 

@@ -1,5 +1,7 @@
 import fc from 'fast-check'
 import { Batch } from '../../proto/batch.js'
+import { inspect } from '../../proto/inspect.js'
+import { GOLDEN } from '../../proto/testing/golden.js'
 import { BYTES, Fields, Writer } from '../../proto/wire.js'
 import { cut } from './cut.js'
 
@@ -86,4 +88,11 @@ test('what fits comes back as the same batch, and what is no request comes back 
   expect(cut(batch, 3, 'items')).toEqual([batch])
   const broken = Batch.of('traces', [Uint8Array.of(0x0a, 0x7f, 1)], 9)
   expect(cut(broken, 3, 'items')).toEqual([broken])
+})
+
+test('a batch with an edited resource is cut like any other', () => {
+  const [group] = Batch.of('metrics', [GOLDEN.metrics], 4).groups
+  const edited = Batch.ofGroups('metrics', [group!.withResource(Uint8Array.of(0x10, 1))], 4)
+  const parts = cut(edited, 1, 'items')
+  expect(parts.map(part => inspect('metrics', Buffer.concat(part.slices as Uint8Array[])))).toEqual([1, 1, 1, 1])
 })

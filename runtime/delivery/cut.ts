@@ -29,7 +29,7 @@ export const cut = (batch: Batch, max: number, sizer: 'items' | 'bytes'): Batch[
   if ((sizer === 'items' ? batch.items : batch.bytes) <= max) return [batch]
   try {
     const cutter = new Cutter(batch, max, sizer)
-    for (const slice of batch.slices) cutter.take(slice)
+    for (const slice of batch.wholeSlices) cutter.take(slice)
     return cutter.finish()
   } catch (error) {
     if (error instanceof WireError) return [batch]
