@@ -43,7 +43,9 @@ const read = (args: readonly string[]) => {
     return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
   } catch (error) {
     // Only the first sentence: what follows is advice about parsing, not about this program.
-    throw new UsageError(error instanceof Error ? error.message.split('. ')[0] : String(error))
+    const message = (error as Error).message.split('. ')[0]!
+    const unknown = /^Unknown option '--?([\w-]+)'/.exec(message)?.[1]
+    throw new UsageError(unknown === undefined ? message : `unknown option --${unknown}${suggestion(unknown, Object.keys(OPTIONS))}`)
   }
 }
 
