@@ -6,6 +6,7 @@ import { SystemClock } from '../runtime/clock.js'
 import type { Clock } from '../runtime/component.js'
 import { buildGraph, type Graph } from '../runtime/graph.js'
 import { TokenMap } from '../runtime/host.js'
+import { FAREWELL_MS } from '../runtime/lifecycle.js'
 import type { RootLog } from '../runtime/log.js'
 import { OwnTelemetry } from '../runtime/telemetry/own.js'
 import type { Plan } from './plan.js'
@@ -53,7 +54,7 @@ class Gateway {
 
   /** Whether everything was settled within `service.shutdown_timeout`. */
   async stop(): Promise<boolean> {
-    const { signal, cancel } = deadlineAfter(this.clock, this.plan.service.shutdown_timeout)
+    const { signal, cancel } = deadlineAfter(this.clock, Math.max(0, this.plan.service.shutdown_timeout - FAREWELL_MS))
     await this.graph?.stop(signal)
     await this.telemetry.stop(signal)
     cancel()

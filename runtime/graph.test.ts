@@ -6,6 +6,8 @@ import { type Component, type Consume, component, type Lifecycle } from './compo
 import { PermanentError, RetryableError } from './errors.js'
 import { buildGraph, type GraphPlan, type PipelinePlan } from './graph.js'
 import { HEALTH, type Health } from './health.js'
+import { TokenMap } from './host.js'
+import { FAREWELL_MS } from './lifecycle.js'
 import { harness } from './testing/harness.js'
 import { Recorder } from './testing/recorder.js'
 
@@ -93,7 +95,7 @@ const world = () => {
     return buildGraph(plan, { log, meter, clock, host: context.host })
   }
   const send = (given: Batch, receiverId = 'in') => entrances.get(receiverId)!(given)
-  return { graph, processor, exporter, send, journal, failures, log, meter, count: () => created, health: () => health! }
+  return { graph, processor, exporter, send, journal, failures, log, meter, clock, count: () => created, health: () => health! }
 }
 
 describe('lifecycle', () => {
@@ -166,12 +168,63 @@ describe('lifecycle', () => {
     const deadline = new AbortController()
     const stopping = graph.stop(deadline.signal)
     deadline.abort()
+    await w.clock.advance(FAREWELL_MS)
     await stopping
     expect(w.journal.slice(-3)).toEqual(['stop in', 'stop out', 'stop ext'])
     expect(w.log.lines.filter(line => line.level === 'error').map(line => [line.fields.component, line.message])).toEqual([
       ['in', 'failed to stop'],
       ['hanging', expect.stringContaining('did not stop before the deadline')],
     ])
+  })
+
+  it('tells senders, before their connections go, what an exporter could not deliver by the deadline', async () => {
+    const w = world()
+    const journal: string[] = []
+    let sending: Promise<void> = Promise.resolve()
+    const receiver = component({
+      ...about,
+      kind: 'receiver',
+      type: 'in',
+      signals: ALL,
+      create: (_, { next }) => ({
+        async start() {
+          sending = next(batch()).catch(error => void journal.push(`sender told: ${error.reason}`))
+        },
+        async stop(deadline) {
+          await Promise.race([sending, new Promise(resolve => deadline.addEventListener('abort', resolve))])
+          journal.push(`connections gone, ${deadline.aborted ? 'late' : 'in time'}`)
+        },
+      }),
+    })
+    let giveBack: (error: Error) => void = () => {}
+    const exporter = component({
+      ...about,
+      kind: 'exporter',
+      type: 'out',
+      signals: OTLP,
+      create: () => ({
+        consume: () => new Promise((_, reject) => (giveBack = reject)),
+        async stop(deadline) {
+          expect(deadline.aborted).toBe(true)
+          giveBack(new RetryableError('the gateway is shutting down', 'shutdown'))
+        },
+      }),
+    })
+    const pipelines = { f: { receivers: ['in'], processors: [], exporters: ['out'] } }
+    const parts = { receivers: { in: { component: receiver, config: {} } }, exporters: { out: { component: exporter, config: {} } } }
+    const graph = buildGraph(
+      { ...parts, processors: {}, extensions: {}, pipelines },
+      { log: w.log, meter: w.meter, clock: w.clock, host: new TokenMap() },
+    )
+    await graph.start()
+    const deadline = new AbortController()
+    const stopping = graph.stop(deadline.signal)
+    await new Promise(setImmediate)
+    expect(journal).toEqual([])
+    deadline.abort()
+    await stopping
+    expect(journal).toEqual(['sender told: shutdown', 'connections gone, in time'])
+    expect(w.clock.pending).toBe(0)
   })
 
   it('is ready exactly between the last start and the first stop', async () => {

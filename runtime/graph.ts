@@ -47,7 +47,7 @@ export interface Services {
 export interface Graph {
   /** Downstream first. Rejects with the id of the component that could not start; whatever had started is stopped again. */
   start(): Promise<void>
-  /** Upstream first; each part is given until `deadline`. Safe without start and twice; failures are logged. */
+  /** Upstream first, until `deadline` and at most `FAREWELL_MS` longer. Safe without start and twice; failures are logged. */
   stop(deadline: AbortSignal): Promise<void>
 }
 
@@ -153,7 +153,7 @@ class Builder {
     const name = `processor ${id} in pipeline ${pipeline}`
     const instance = make(name, () => component.create(config, context))
     const parts = (this.processorParts[place] ??= [])
-    parts.push({ name, instance, log: context.log })
+    parts.push({ name, instance, log: context.log, answers: true })
     const into = edge(batch => instance.consume(batch), [this.ledger.account('processor', id), processorObserver(meter, id)], context.log)
     if (SIGNALS.every(signal => component.signals.includes(signal))) return into
     return batch => (component.signals.includes(batch.signal) ? into(batch) : next(batch))
@@ -174,7 +174,7 @@ class Builder {
     const next = tracer ? traced(tracer, id, observed) : observed
     const name = `receiver ${id}`
     const instance = make(name, () => component.create(config, { ...context, next }))
-    this.receiverParts.push({ name, instance, log: context.log })
+    this.receiverParts.push({ name, instance, log: context.log, answers: true })
   }
 
   /** The sender is told: what it sends can go nowhere until the configuration changes. */

@@ -6,7 +6,12 @@ export interface Part {
   readonly name: string
   readonly instance: Lifecycle
   readonly log: Log
+  /** Somebody upstream waits for its answers: at the deadline it is given `FAREWELL_MS` more to pass on what those downstream give back. */
+  readonly answers?: boolean
 }
+
+/** A stop takes at most this much longer than its deadline. */
+export const FAREWELL_MS = 500
 
 /** What already runs gets this long to stop when another part cannot start. */
 const FAILED_START_GRACE_MS = 5_000
@@ -22,15 +27,38 @@ const aborted = (signal: AbortSignal): { promise: Promise<'late'>; forget: () =>
   return { promise, forget: () => signal.removeEventListener('abort', heard) }
 }
 
-const stopPart = async ({ instance, log }: Part, deadline: AbortSignal): Promise<void> => {
-  const giveUp = aborted(deadline)
+/** Waits for `work`, but not beyond the abort. */
+const until = async <T>(signal: AbortSignal, work: Promise<T>): Promise<T | 'late'> => {
+  const giveUp = aborted(signal)
   try {
-    const outcome = await Promise.race([Promise.resolve(instance.stop?.(deadline)), giveUp.promise])
+    return await Promise.race([work, giveUp.promise])
+  } finally {
+    giveUp.forget()
+  }
+}
+
+/** A signal that follows `signal` by `ms`. */
+const after = (signal: AbortSignal, ms: number, clock: Clock): { signal: AbortSignal; cancel: () => void } => {
+  const later = new AbortController()
+  let cancelTimer = () => {}
+  const heard = () => {
+    cancelTimer = clock.after(ms, () => later.abort())
+  }
+  if (signal.aborted) heard()
+  else signal.addEventListener('abort', heard, { once: true })
+  const cancel = () => {
+    signal.removeEventListener('abort', heard)
+    cancelTimer()
+  }
+  return { signal: later.signal, cancel }
+}
+
+const stopPart = async ({ instance, log }: Part, deadline: AbortSignal): Promise<void> => {
+  try {
+    const outcome = await until(deadline, Promise.resolve(instance.stop?.(deadline)))
     if (outcome === 'late') log.error('did not stop before the deadline; what it still held is lost unless it lies on disk')
   } catch (error) {
     log.error('failed to stop', { error })
-  } finally {
-    giveUp.forget()
   }
 }
 
@@ -91,15 +119,25 @@ export class Stages {
     const { run } = this
     if (run) {
       run.cancelled = true
-      const giveUp = aborted(deadline)
-      await Promise.race([run.promise.catch(() => {}), giveUp.promise])
-      giveUp.forget()
+      await until(
+        deadline,
+        run.promise.catch(() => {}),
+      )
     }
     await this.stopStarted(deadline)
     this.run = undefined
   }
 
+  /** Upstream first. At the deadline the rest is stopped at once, and those upstream hear from it what could not be delivered. */
   private async stopStarted(deadline: AbortSignal): Promise<void> {
-    for (let stage = this.started.pop(); stage; stage = this.started.pop()) await Promise.all(stage.map(part => stopPart(part, deadline)))
+    const farewell = after(deadline, FAREWELL_MS, this.clock)
+    const stops: Promise<void>[] = []
+    for (let stage = this.started.pop(); stage; stage = this.started.pop()) {
+      const stopping = stage.map(part => stopPart(part, part.answers ? farewell.signal : deadline))
+      stops.push(...stopping)
+      await until(deadline, Promise.all(stopping))
+    }
+    await Promise.all(stops)
+    farewell.cancel()
   }
 }
