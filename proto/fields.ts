@@ -12,6 +12,7 @@ export const GROUP = { resource: 1, scopes: 2, schemaUrl: 3 } as const
 export const SCOPE_GROUP = { scope: 1, items: 2, schemaUrl: 3 } as const
 
 export const RESOURCE = { attributes: 1, droppedAttributesCount: 2, entityRefs: 3 } as const
+export const ENTITY_REF = { schemaUrl: 1, type: 2, idKeys: 3, descriptionKeys: 4 } as const
 export const SCOPE = { name: 1, version: 2, attributes: 3, droppedAttributesCount: 4 } as const
 export const KEY_VALUE = { key: 1, value: 2 } as const
 export const ANY_VALUE = { string: 1, bool: 2, int: 3, double: 4, array: 5, kvlist: 6, bytes: 7 } as const
@@ -36,6 +37,8 @@ export const SPAN = {
   status: 15,
   flags: 16,
 } as const
+export const SPAN_EVENT = { time: 1, name: 2, attributes: 3, droppedAttributesCount: 4 } as const
+export const LINK = { traceId: 1, spanId: 2, traceState: 3, attributes: 4, droppedAttributesCount: 5, flags: 6 } as const
 export const STATUS = { message: 2, code: 3 } as const
 
 export const METRIC = {
@@ -84,6 +87,7 @@ export const EXPONENTIAL_POINT = {
 export const BUCKETS = { offset: 1, bucketCounts: 2 } as const
 export const SUMMARY_POINT = { startTime: 2, time: 3, count: 4, sum: 5, quantileValues: 6, attributes: 7, flags: 8 } as const
 export const QUANTILE = { quantile: 1, value: 2 } as const
+export const EXEMPLAR = { time: 2, asDouble: 3, spanId: 4, traceId: 5, asInt: 6, filteredAttributes: 7 } as const
 
 export const LOG_RECORD = {
   time: 1,

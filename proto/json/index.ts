@@ -4,8 +4,8 @@
  */
 import type { Batch, Signal } from '../batch.js'
 import { exactIntegers } from './integers.js'
+import { REQUESTS } from './messages.js'
 import { JsonError, readMessage } from './read.js'
-import { REQUESTS } from './schema.js'
 import { writeMessage } from './write.js'
 
 export { JsonError } from './read.js'

@@ -1,7 +1,7 @@
 /** From OTLP/JSON to protobuf. Unknown keys are ignored and null is absent, as the specification has it. */
 import { MAX_DEPTH } from '../views/any-value.js'
 import { BYTES, Writer } from '../wire.js'
-import { ANY_VALUE, type Field, type Message } from './schema.js'
+import { AnyValue, type Field, type Message } from './messages.js'
 
 /** The text is no OTLP/JSON. `path` names the place: `resourceSpans[0].scopeSpans[0].spans[3].traceId`. */
 export class JsonError extends Error {
@@ -32,7 +32,7 @@ export const readMessage = (message: Message, value: unknown): Uint8Array => {
 
 const readBody = (reader: Reader, message: Message, value: unknown): void => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refusal(reader.path, 'an object', value)
-  if (message === ANY_VALUE && ++reader.depth > MAX_DEPTH + 1)
+  if (message === AnyValue && ++reader.depth > MAX_DEPTH + 1)
     throw new JsonError(`an attribute value is nested deeper than ${MAX_DEPTH}`, pathText(reader.path))
   let set: { oneof: string; key: string } | undefined
   for (const key of Object.keys(value)) {
@@ -47,7 +47,7 @@ const readBody = (reader: Reader, message: Message, value: unknown): void => {
     readField(reader, field, member)
     reader.path.pop()
   }
-  if (message === ANY_VALUE) reader.depth--
+  if (message === AnyValue) reader.depth--
 }
 
 const readField = (reader: Reader, field: Field, value: unknown): void => {
@@ -89,8 +89,11 @@ const readScalar = ({ out, path }: Reader, field: Field, value: unknown): void =
       if (typeof value !== 'string') throw refusal(path, 'a string', value)
       out.stringValue(value)
       return
-    case 'id':
-      out.bytesValue(idOf(path, value, field.length))
+    case 'traceId':
+      out.bytesValue(idOf(path, value, 16))
+      return
+    case 'spanId':
+      out.bytesValue(idOf(path, value, 8))
       return
     case 'bytes':
       out.bytesValue(base64Of(path, value))

@@ -1,11 +1,11 @@
 /** From protobuf to OTLP/JSON. Fields come in the order of their numbers; unknown ones cannot be written and are left out. */
 import { MAX_DEPTH } from '../views/any-value.js'
 import { afterVarint, BYTES, Fields, int64At, intAt, readBigUint64, readDouble, readString, readUint32, WireError } from '../wire.js'
-import { ANY_VALUE, type Field, type Message } from './schema.js'
+import { AnyValue, type Field, type Message } from './messages.js'
 
 /** The message `bytes[start, end)` as JSON text. Throws WireError, also for values nested deeper than MAX_DEPTH. */
 export const writeMessage = (message: Message, bytes: Uint8Array, start: number, end: number, depth = 0): string => {
-  const inner = message === ANY_VALUE ? depth + 1 : depth
+  const inner = message === AnyValue ? depth + 1 : depth
   if (inner > MAX_DEPTH + 1) throw new WireError(`an attribute value is nested deeper than ${MAX_DEPTH}`, start)
   /** By field number: JSON text of the value, or of the elements so far. */
   const texts: string[] = []
@@ -77,7 +77,8 @@ const scalar = (field: Field, bytes: Uint8Array, start: number, end: number): st
   switch (field.kind) {
     case 'string':
       return JSON.stringify(readString(bytes, start, end))
-    case 'id':
+    case 'traceId':
+    case 'spanId':
       return `"${Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('hex')}"`
     case 'bytes':
       return `"${Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('base64')}"`
