@@ -62,6 +62,7 @@ export const strangeBatch = (signal: OtlpSignal): Batch => {
     })
     group.string(3, 'https://opentelemetry.io/schemas/1.41.0')
   })
+  writer.string(UNKNOWN_FIELD, unknown('request'))
   return Batch.of(signal, [writer.finish().slice()], 1, { transport: 'grpc' })
 }
 
