@@ -9,6 +9,7 @@ import { TokenMap } from '../runtime/host.js'
 import { FAREWELL_MS } from '../runtime/lifecycle.js'
 import type { RootLog } from '../runtime/log.js'
 import { OwnTelemetry } from '../runtime/telemetry/own.js'
+import { openStreams, STREAMS } from '../streams/index.js'
 import type { Plan } from './plan.js'
 import { listenForSignals } from './signals.js'
 import { startProblem } from './start-problem.js'
@@ -47,8 +48,11 @@ class Gateway {
   async start(): Promise<void> {
     const { plan, clock, telemetry } = this
     await telemetry.start()
-    const host = new TokenMap().put(Admission, new MemoryAdmission(clock))
-    this.graph = buildGraph(plan.graph, { log: telemetry.log, meter: telemetry.meter, clock, host, tracer: telemetry.tracer })
+    const { log, meter, tracer } = telemetry
+    const host = new TokenMap()
+      .put(Admission, new MemoryAdmission(clock))
+      .put(STREAMS, openStreams(plan.streams, { clock, log: log.with({ component: 'streams' }), meter }))
+    this.graph = buildGraph(plan.graph, { log, meter, clock, host, tracer })
     await this.graph.start()
   }
 

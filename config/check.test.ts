@@ -23,7 +23,7 @@ const options = z.strictObject({
   names: z.array(z.string()).min(1).optional().describe('n'),
   tls: z
     .strictObject({ insecure: z.boolean().default(false), ca_file: z.string().optional() })
-    .optional()
+    .nullish()
     .describe('t'),
   token: secret().optional().describe('t'),
   headers: headers().optional().describe('h'),

@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import { type Issue, problemsOf } from './explain.js'
 import { ConfigError } from './problem.js'
+import { schemasAt, takesMap } from './schema.js'
 import { locate, type Node, type Path, replaceAt, toPlain } from './tree.js'
 
 /** Issues of all branches of a union: any of them may tell how to read what was written. */
@@ -12,11 +13,21 @@ const everyIssue = (issues: readonly Issue[], prefix: Path = []): Issue[] =>
     return [{ ...issue, path }, ...nested]
   })
 
-const MAPS: ReadonlySet<unknown> = new Set(['object', 'record', 'map'])
+/** `grpc:` with nothing behind it is an empty map where a map may stand, as in the Collector. */
+const fillEmpty = (node: Node, schema: z.ZodType, path: Path = []): Node => {
+  if (node.kind === 'scalar')
+    return node.value === null && takesMap(schemasAt(schema, path)) ? { kind: 'map', at: node.at, entries: new Map() } : node
+  if (node.kind === 'list') return { ...node, items: node.items.map((item, index) => fillEmpty(item, schema, [...path, index])) }
+  const entries = Array.from(
+    node.entries,
+    ([key, entry]) => [key, { ...entry, node: fillEmpty(entry.node, schema, [...path, key]) }] as const,
+  )
+  return { ...node, entries: new Map(entries) }
+}
 
 /**
- * What the Collector reads kindly is read kindly here: `grpc:` with nothing behind it is an empty map where a map is meant and the default
- * where a value is; what came whole out of `${env:X}` is text where text is meant, even if it looks like a number.
+ * What the Collector reads kindly is read kindly here: a key with nothing behind it takes the default where a value is meant; what came
+ * whole out of `${env:X}` is text where text is meant, even if it looks like a number.
  */
 const reread = (root: Node, issues: readonly Issue[]): Node => {
   let tree = root
@@ -31,10 +42,8 @@ const reread = (root: Node, issues: readonly Issue[]): Node => {
         value: node.raw,
         ...(node.reference && { reference: node.reference }),
       })
-    else if (node.kind === 'scalar' && node.value === null) {
-      if (MAPS.has(expected)) tree = replaceAt(tree, issue.path, { kind: 'map', at: node.at, entries: new Map() })
-      else if (expected !== undefined || issue.code === 'invalid_value') tree = withoutEntry(tree, issue.path)
-    }
+    else if (node.kind === 'scalar' && node.value === null && (expected !== undefined || issue.code === 'invalid_value'))
+      tree = withoutEntry(tree, issue.path)
   }
   return tree
 }
@@ -44,7 +53,7 @@ const withoutEntry = (tree: Node, path: Path): Node =>
 
 /** `path` is where `node` stands in the whole configuration, for messages. Throws ConfigError. */
 export const check = <S extends z.ZodType>(schema: S, node: Node, path: Path = []): z.output<S> => {
-  for (let tree = node; ; ) {
+  for (let tree = fillEmpty(node, schema); ; ) {
     const result = schema.safeParse(toPlain(tree))
     if (result.success) return result.data
     const again = reread(tree, result.error.issues)

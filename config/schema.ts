@@ -73,3 +73,7 @@ export const knownValues = (schemas: readonly Schema[]): string[] => {
 /** Whether what stands here must not be shown (see `secret` in options.ts). */
 export const isSecret = (schemas: readonly Schema[]): boolean =>
   schemas.flatMap(layers).some(layer => z.globalRegistry.get(layer)?.secret === true)
+
+/** Whether a map may stand here. */
+export const takesMap = (schemas: readonly Schema[]): boolean =>
+  schemas.flatMap(layers).some(layer => ['object', 'record'].includes(definition(layer).type))
