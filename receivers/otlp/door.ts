@@ -1,16 +1,13 @@
 /** Where a request becomes a batch: checked, counted, handed on. The same for both transports. */
-import { Batch, type Metadata, type Signal } from '../../proto/batch.js'
+import { Batch, type Metadata } from '../../proto/batch.js'
 import { inspect } from '../../proto/inspect.js'
+import type { OtlpSignal } from '../../proto/services.js'
 import { WireError } from '../../proto/wire.js'
 import type { Upstream } from '../../runtime/component.js'
 import { PermanentError } from '../../runtime/errors.js'
 import type { Refusal } from '../../runtime/net/status.js'
 
 export type Transport = 'grpc' | 'http'
-
-/** The signals that senders send. */
-export const RECEIVED = ['traces', 'metrics', 'logs'] as const satisfies readonly Signal[]
-export type Received = (typeof RECEIVED)[number]
 
 const METADATA: Readonly<Record<Transport, Metadata>> = { grpc: { transport: 'grpc' }, http: { transport: 'http' } }
 
@@ -24,7 +21,7 @@ export class Door {
    * Hands an Export…ServiceRequest on and resolves when it is acknowledged. A request without items is a success and goes nowhere.
    * Rejects as `next` does, or with PermanentError `malformed`.
    */
-  async enter(signal: Received, request: Uint8Array): Promise<void> {
+  async enter(signal: OtlpSignal, request: Uint8Array): Promise<void> {
     try {
       const items = inspect(signal, request)
       if (items > 0) await this.context.next(Batch.of(signal, [request], items, METADATA[this.transport]))
@@ -35,7 +32,7 @@ export class Door {
   }
 
   /** Counts a refusal, whoever refused. */
-  refused(refusal: Pick<Refusal, 'reason' | 'message'>, signal: Received | 'unknown'): void {
+  refused(refusal: Pick<Refusal, 'reason' | 'message'>, signal: OtlpSignal | 'unknown'): void {
     const { id, meter, log } = this.context
     const { transport } = this
     meter
@@ -46,6 +43,6 @@ export class Door {
         reason: refusal.reason,
       })
       .add(1)
-    log.debug('refused a request', { transport, signal, reason: refusal.reason, message: refusal.message })
+    log.warn('refused a request', { transport, signal, reason: refusal.reason, message: refusal.message })
   }
 }

@@ -1,19 +1,14 @@
 /** OTLP/gRPC: three unary methods whose messages stay bytes. */
 
+import { encodeResponse, GRPC_SERVICES, OTLP_SIGNALS, type OtlpSignal } from '../../proto/services.js'
 import type { Admission } from '../../runtime/admission.js'
 import type { Context, Lifecycle } from '../../runtime/component.js'
 import { GrpcServer, type UnaryMethod } from '../../runtime/net/grpc-server.js'
 import { TlsFiles } from '../../runtime/net/tls.js'
-import { type Door, RECEIVED, type Received } from './door.js'
+import type { Door } from './door.js'
 import type { GrpcOptions } from './options.js'
 
-const METHODS: Readonly<Record<Received, string>> = {
-  traces: '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
-  metrics: '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export',
-  logs: '/opentelemetry.proto.collector.logs.v1.LogsService/Export',
-}
-/** An Export…ServiceResponse that says nothing: all was accepted. */
-const ACCEPTED = new Uint8Array(0)
+const ACCEPTED = encodeResponse()
 
 export class OtlpGrpc implements Lifecycle {
   private server: GrpcServer | undefined
@@ -31,11 +26,11 @@ export class OtlpGrpc implements Lifecycle {
     const { options, context } = this
     this.tls = options.tls && (await TlsFiles.ofServer(options.tls, context))
     const { server_parameters: connection, enforcement_policy: enforcement } = options.keepalive
-    const signals = new Map<string, Received>()
+    const signals = new Map<string, OtlpSignal>()
     const methods = new Map<string, UnaryMethod>()
-    for (const signal of RECEIVED) {
-      signals.set(METHODS[signal], signal)
-      methods.set(METHODS[signal], async message => {
+    for (const signal of OTLP_SIGNALS) {
+      signals.set(GRPC_SERVICES[signal].export.path, signal)
+      methods.set(GRPC_SERVICES[signal].export.path, async message => {
         await this.door.enter(signal, message)
         return ACCEPTED
       })

@@ -1,21 +1,21 @@
-/** OTLP/HTTP: three paths, protobuf; answers as the specification and the Collector give them. */
+/** OTLP/HTTP: three paths; answers as the specification and the Collector give them. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { OtlpSignal } from '../../proto/services.js'
 import type { Admission } from '../../runtime/admission.js'
 import type { Context, Lifecycle } from '../../runtime/component.js'
 import { RetryableError } from '../../runtime/errors.js'
 import { readBody } from '../../runtime/net/http-body.js'
 import { HttpServer } from '../../runtime/net/http-server.js'
-import { encodeStatus, type Refusal, refusalOf } from '../../runtime/net/status.js'
+import { type Refusal, refusalOf, rpcStatusOf } from '../../runtime/net/status.js'
 import { TlsFiles } from '../../runtime/net/tls.js'
-import type { Door, Received } from './door.js'
+import type { Door } from './door.js'
+import { type Encoding, encodingFor, MEDIA_TYPES } from './encoding.js'
 import type { HttpOptions } from './options.js'
-
-const PROTOBUF = 'application/x-protobuf'
 
 export class OtlpHttp implements Lifecycle {
   private server: HttpServer | undefined
   private tls: TlsFiles | undefined
-  private readonly paths: ReadonlyMap<string, Received>
+  private readonly paths: ReadonlyMap<string, OtlpSignal>
 
   constructor(
     private readonly options: HttpOptions,
@@ -71,9 +71,15 @@ export class OtlpHttp implements Lifecycle {
     const signal = this.paths.get(pathOf(request.url))
     if (signal === undefined) return this.misdirected(response, 404, 'unknown_path', '404 page not found')
     if (request.method !== 'POST') return this.misdirected(response, 405, 'bad_method', '405 method not allowed, supported: [POST]', signal)
-    const mediaType = mediaTypeOf(request.headers['content-type'])
-    if (mediaType !== PROTOBUF)
-      return this.misdirected(response, 415, 'unsupported_media_type', `415 unsupported media type, supported: [${PROTOBUF}]`, signal)
+    const encoding = encodingFor(request.headers['content-type'])
+    if (encoding === undefined)
+      return this.misdirected(
+        response,
+        415,
+        'unsupported_media_type',
+        `415 unsupported media type, supported: [${MEDIA_TYPES.join(', ')}]`,
+        signal,
+      )
     const { admission, context, options } = this
     try {
       if (this.server?.stopping ?? true) throw new RetryableError('the gateway is shutting down; send again', 'shutting_down')
@@ -84,23 +90,29 @@ export class OtlpHttp implements Lifecycle {
         readTimeout: options.read_timeout,
       })
       try {
-        await this.door.enter(signal, body.take())
+        await this.door.enter(signal, encoding.read(signal, body.take()))
       } finally {
         body.release()
       }
-      this.send(response, 200, {}, new Uint8Array(0))
+      this.send(response, 200, {}, encoding, encoding.accepted)
     } catch (error) {
       const refusal = refusalOf(error)
       if (refusal.reason === 'internal') context.log.error('a request failed for an unexpected reason', { signal, error: String(error) })
       this.door.refused(refusal, signal)
-      this.send(response, refusal.http, retryAfter(refusal), encodeStatus(refusal))
+      this.send(response, refusal.http, retryAfter(refusal), encoding, encoding.status(rpcStatusOf(refusal)))
     }
   }
 
-  private send(response: ServerResponse, status: number, headers: Record<string, string>, body: Uint8Array): void {
+  private send(
+    response: ServerResponse,
+    status: number,
+    headers: Record<string, string>,
+    encoding: Encoding,
+    body: Uint8Array | string,
+  ): void {
     if (response.destroyed) return
     if (this.server?.stopping ?? true) response.shouldKeepAlive = false
-    response.writeHead(status, { ...headers, 'content-type': PROTOBUF, 'content-length': body.length })
+    response.writeHead(status, { ...headers, 'content-type': encoding.mediaType, 'content-length': Buffer.byteLength(body) })
     response.end(body)
   }
 
@@ -109,7 +121,7 @@ export class OtlpHttp implements Lifecycle {
     status: number,
     reason: string,
     text: string,
-    signal: Received | 'unknown' = 'unknown',
+    signal: OtlpSignal | 'unknown' = 'unknown',
   ): void {
     this.door.refused({ reason, message: text }, signal)
     response.writeHead(status, { 'content-type': 'text/plain', ...(status === 405 && { allow: 'POST' }) })
@@ -121,8 +133,6 @@ const pathOf = (url = ''): string => {
   const query = url.indexOf('?')
   return query < 0 ? url : url.slice(0, query)
 }
-
-const mediaTypeOf = (header = ''): string => (header.split(';', 1)[0] ?? '').trim().toLowerCase()
 
 const retryAfter = ({ after, http }: Refusal): Record<string, string> =>
   after !== undefined && (http === 503 || http === 429) ? { 'retry-after': String(Math.max(1, Math.ceil(after / 1_000))) } : {}

@@ -1,6 +1,7 @@
+import { OTLP_SIGNALS } from '../../proto/services.js'
 import { Admission } from '../../runtime/admission.js'
 import { component, type Lifecycle } from '../../runtime/component.js'
-import { Door, RECEIVED } from './door.js'
+import { Door } from './door.js'
 import { OtlpGrpc } from './grpc.js'
 import { OtlpHttp } from './http.js'
 import { grpcOptions, httpOptions, options } from './options.js'
@@ -10,7 +11,7 @@ export default component({
   type: 'otlp',
   summary: 'Takes traces, metrics and logs by OTLP, over gRPC and over HTTP.',
   stability: 'beta',
-  signals: RECEIVED,
+  signals: OTLP_SIGNALS,
   config: options,
   examples: {
     'Both transports with their defaults': 'protocols:\n  grpc:\n  http:\n',

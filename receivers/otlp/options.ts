@@ -1,6 +1,7 @@
 /** Options of the `otlp` receiver: the Collector's keys, with limits on by default. */
 import { z } from 'zod'
 import { byteSize, duration, endpoint } from '../../config/options.js'
+import { HTTP_PATHS, type OtlpSignal } from '../../proto/services.js'
 import { serverTlsOptions } from '../../runtime/net/tls.js'
 
 const tls = serverTlsOptions.optional().describe('Certificate and key to serve with; absent = plain text.')
@@ -38,7 +39,7 @@ export const grpcOptions = z.strictObject({
 })
 export type GrpcOptions = z.infer<typeof grpcOptions>
 
-const path = (signal: string) => z.string().startsWith('/').default(`/v1/${signal}`).describe(`Path that takes ${signal}.`)
+const path = (signal: OtlpSignal) => z.string().startsWith('/').default(HTTP_PATHS[signal]).describe(`Path that takes ${signal}.`)
 
 export const httpOptions = z.strictObject({
   endpoint: endpoint('localhost:4318').describe('Where to listen.'),

@@ -41,7 +41,7 @@ export class GrpcRequest {
         }
       })
       this.stream.on('end', () => this.settle?.(this.faultAtEnd()))
-      this.stream.on('close', () => this.settle?.(new RetryableError('the sender went away', 'cancelled')))
+      this.stream.on('close', () => this.settle?.(wentAway()))
     })
     const encoding = this.compression()
     if (encoding === undefined) return this.body.take()
@@ -88,6 +88,7 @@ export class GrpcRequest {
   }
 
   private faultAtEnd(): Error | undefined {
+    if (this.stream.aborted || this.stream.destroyed) return wentAway()
     if (this.headerLength < FRAME_HEADER || this.body.size < this.messageLength)
       return new PermanentError('the request ends inside its gRPC frame', 'malformed')
     return undefined
@@ -100,3 +101,5 @@ export class GrpcRequest {
     return encoding
   }
 }
+
+const wentAway = (): RetryableError => new RetryableError('the sender went away', 'cancelled')

@@ -4,14 +4,15 @@
  * Why not the server of @grpc/grpc-js: it holds a whole message before anybody can refuse it, its flow-control windows cannot be set, and
  * it bounds neither a half-sent message nor headers. Here every byte is reserved before it is held, and one copy is made of a message.
  */
-import { createSecureServer, createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
+import { constants, createSecureServer, createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
+import { encodeStatus } from '../../proto/rpc-status.js'
 import type { Admission } from '../admission.js'
 import type { Clock, Log } from '../component.js'
 import { PermanentError, RetryableError } from '../errors.js'
 import { GrpcConnections, type KeepaliveOptions } from './grpc-connections.js'
 import { GrpcRequest } from './grpc-request.js'
 import { listen } from './listen.js'
-import { encodeStatus, GRPC, type Refusal, refusalOf } from './status.js'
+import { GRPC, type Refusal, refusalOf, rpcStatusOf } from './status.js'
 import type { TlsFiles } from './tls.js'
 
 /** Gets the message, gives the response message. Rejects with what `refusalOf` understands. */
@@ -42,7 +43,6 @@ const STREAM_WINDOW = 4 << 20
 const CONNECTION_WINDOW = 32 << 20
 const MAX_HEADER_LIST = 16 << 10
 const MAX_HEADERS = 64
-const NO_ERROR = 0
 
 export class GrpcServer {
   private server: Http2Server | undefined
@@ -69,7 +69,8 @@ export class GrpcServer {
       },
       maxHeaderListPairs: MAX_HEADERS,
       maxSettings: 16,
-      maxSessionMemory: 64,
+      // Off, as in @grpc/grpc-js: Node 20 miscounts and then resets good streams. What a session holds is bounded by its streams.
+      maxSessionMemory: 1_000_000,
       unknownProtocolTimeout: 1_000,
     }
     const server = tls ? createSecureServer({ ...settings, ...tls.server, handshakeTimeout: 10_000 }) : createServer(settings)
@@ -122,6 +123,7 @@ export class GrpcServer {
     stream.on('error', error => this.context.log.debug('a gRPC stream failed', { error: error.message }))
     if (headers[':method'] !== 'POST' || !/^application\/grpc($|[+;])/.test(headers['content-type'] ?? '')) {
       answerHttp(stream, headers[':method'] === 'POST' ? 415 : 405)
+      this.discardRest(stream)
       return
     }
     const path = headers[':path'] ?? ''
@@ -132,6 +134,7 @@ export class GrpcServer {
         this.context.log.error('a request failed for an unexpected reason', { method: path, error: String(error) })
       this.context.refused(refusal, method && path)
       answerRefusal(stream, refusal)
+      this.discardRest(stream)
     }
     try {
       if (!method) throw new PermanentError(`this server has no method ${path.slice(0, 256)}`, 'unknown_method')
@@ -146,6 +149,23 @@ export class GrpcServer {
     } catch (error) {
       refuse(error)
     }
+  }
+
+  /**
+   * Reads on after an early answer, into nothing, so that the sender sees the answer and not a reset: most of a request is under way by then,
+   * and a plain Node client whose session memory is full hangs on a reset (seen on 20.20). What exceeds a whole further message, or takes
+   * too long, is cut.
+   */
+  private discardRest(stream: ServerHttp2Stream): void {
+    if (stream.destroyed || stream.readableEnded) return
+    let discarded = 0
+    const cut = (): void => stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    const cancelCut = this.context.clock.after(this.options.readTimeout, cut)
+    stream.on('close', cancelCut)
+    stream.on('data', (chunk: Uint8Array) => {
+      discarded += chunk.length
+      if (discarded > this.options.maxMessage) cut()
+    })
   }
 
   private follow(stream: ServerHttp2Stream, request: GrpcRequest, method: UnaryMethod, refuse: (error: unknown) => void): void {
@@ -186,7 +206,7 @@ const answer = (stream: ServerHttp2Stream, response: Uint8Array): void => {
   stream.end(frame)
 }
 
-/** A trailers-only response; what the sender has not sent yet is not waited for. */
+/** A trailers-only response. */
 const answerRefusal = (stream: ServerHttp2Stream, refusal: Refusal): void => {
   if (stream.destroyed || stream.closed) return
   stream.respond(
@@ -194,22 +214,17 @@ const answerRefusal = (stream: ServerHttp2Stream, refusal: Refusal): void => {
       ...RESPONSE_HEADERS,
       'grpc-status': String(refusal.grpc),
       'grpc-message': percentEncode(refusal.message),
-      'grpc-status-details-bin': Buffer.from(encodeStatus(refusal)).toString('base64').replace(/=+$/, ''),
+      'grpc-status-details-bin': Buffer.from(encodeStatus(rpcStatusOf(refusal)))
+        .toString('base64')
+        .replace(/=+$/, ''),
     },
     { endStream: true },
   )
-  endUpload(stream)
 }
 
 const answerHttp = (stream: ServerHttp2Stream, status: number): void => {
   if (stream.destroyed || stream.closed) return
   stream.respond({ ':status': status }, { endStream: true })
-  endUpload(stream)
-}
-
-/** RFC 9113 8.1: after a complete response, RST_STREAM with NO_ERROR asks the sender to stop sending. */
-const endUpload = (stream: ServerHttp2Stream): void => {
-  if (!stream.readableEnded) stream.close(NO_ERROR)
 }
 
 /** `grpc-message`: printable ASCII as it is, everything else and % percent-encoded as UTF-8. */

@@ -1,5 +1,5 @@
-/** How a refusal reads in gRPC and in HTTP. Sources: opentelemetry-proto docs/specification.md, google/rpc/{code,status,error_details}.proto. */
-import { Writer } from '../../proto/wire.js'
+/** How a refusal reads in gRPC and in HTTP. Source: opentelemetry-proto docs/specification.md. */
+import type { RpcStatus } from '../../proto/rpc-status.js'
 import { PermanentError, RetryableError } from '../errors.js'
 
 export const GRPC = {
@@ -46,24 +46,9 @@ export const refusalOf = (error: unknown): Refusal => {
   return { reason: 'internal', message: 'internal error; send again later', grpc: GRPC.unavailable, http: 503, after: DEFAULT_DELAY }
 }
 
-/** google.rpc.Status {1 code, 2 message, 3 details}, with a RetryInfo when the sender may try again. */
-export const encodeStatus = (refusal: Refusal): Uint8Array => {
-  const status = new Writer()
-  status.uint(1, refusal.grpc).string(2, refusal.message)
-  const { after } = refusal
-  if (after !== undefined)
-    status.message(3, any =>
-      any
-        .string(1, 'type.googleapis.com/google.rpc.RetryInfo')
-        .message(2, info => info.message(1, duration => writeDuration(duration, after))),
-    )
-  return status.finish()
-}
-
-/** google.protobuf.Duration {1 seconds, 2 nanos}. */
-const writeDuration = (duration: Writer, milliseconds: number): void => {
-  const seconds = Math.floor(milliseconds / 1_000)
-  const nanos = Math.round((milliseconds - seconds * 1_000) * 1e6)
-  if (seconds > 0) duration.uint(1, seconds)
-  if (nanos > 0) duration.uint(2, nanos)
-}
+/** The google.rpc.Status of a refusal: the body over HTTP, `grpc-status-details-bin` over gRPC. */
+export const rpcStatusOf = ({ grpc, message, after }: Refusal): RpcStatus => ({
+  code: grpc,
+  message,
+  ...(after !== undefined && { retryDelay: after }),
+})
