@@ -1,14 +1,14 @@
 import fc from 'fast-check'
 import { encodeAttribute, encodeValue, writeAttribute } from './attribute.js'
 import { type AttributeAction, AttributeEditor } from './attribute-edit.js'
-import { Batch } from './batch.js'
+import { Batch, Group } from './batch.js'
 import { ItemEditor, splitGroup } from './edit.js'
 import { countItems, inspect } from './inspect.js'
 import { OTLP_SIGNALS, type OtlpSignal } from './services.js'
 import { GOLDEN } from './testing/golden.js'
 import { anyRequest, decode, encode, messageType, type Plain, requestType } from './testing/oracle.js'
 import { AnyValue } from './views/any-value.js'
-import { Writer } from './wire.js'
+import { WireError, Writer } from './wire.js'
 
 const anySignal = fc.constantFrom(...OTLP_SIGNALS)
 const anySignalAndRequest = anySignal.chain(signal => fc.tuple(fc.constant(signal), anyRequest(signal)))
@@ -176,6 +176,35 @@ describe('a split', () => {
     const shares = splitGroup('metrics', group!, () => 'one')
     expect(shares.get('one')).toEqual({ group, items: 4 })
     expect(shares.get('one')!.group).toBe(group)
+  })
+})
+
+describe('a split of hostile groups', () => {
+  const points = (count: number, description: number) =>
+    new Writer()
+      .message(2, scope =>
+        scope.message(2, metric => {
+          metric.bytes(2, new Uint8Array(description).fill(0x61)).begin(5)
+          for (let index = 0; index < count; index++) metric.message(1, point => point.uint(8, index))
+          metric.end()
+        }),
+      )
+      .finish()
+  const distinct = () => {
+    let seen = 0
+    return () => seen++
+  }
+
+  it('into as many parts as there are points takes one look at what is around them', () => {
+    const shares = splitGroup('metrics', Group.of(new Uint8Array(0), points(20_000, 100)), distinct())
+    expect(shares.size).toBe(20_000)
+    expect(countItems('metrics', shares.get(19_999)!.group.rest)).toBe(1)
+  })
+
+  it('whose description would be multiplied beyond 64 MiB is refused', () => {
+    const group = Group.of(new Uint8Array(0), points(100, 2 ** 20))
+    expect(() => splitGroup('metrics', group, distinct())).toThrow(WireError)
+    expect(() => splitGroup('metrics', group, distinct())).toThrow('a split would repeat more than 67108864 bytes')
   })
 })
 

@@ -157,6 +157,37 @@ describe('there and back', () => {
     expect(json('traces', fromJson('traces', attribute(read)))).toBe(attribute(written))
   })
 
+  it('a message that came in pieces is one, a later member of a oneof takes the place of an earlier one', () => {
+    const bytes = new Writer()
+      .message(1, group =>
+        group.message(2, scope =>
+          scope.message(2, span => {
+            span.message(15, status => status.string(2, 'no')).message(9, pair => pair.message(2, value => value.string(1, 'x').uint(2, 1)))
+            span
+              .message(15, status => status.uint(3, 2))
+              .message(9, pair =>
+                pair.message(2, value =>
+                  value.message(5, list => list.bytes(1, new Uint8Array(0))).message(5, list => list.message(1, one => one.uint(2, 0))),
+                ),
+              )
+          }),
+        ),
+      )
+      .finish()
+    const values = [{ value: { boolValue: true } }, { value: { arrayValue: { values: [{}, { boolValue: false }] } } }]
+    expect(JSON.parse(json('traces', bytes)).resourceSpans[0].scopeSpans[0].spans[0]).toEqual({
+      attributes: values,
+      status: { message: 'no', code: 2 },
+    })
+  })
+
+  it('a million pieces of one message take no longer than their bytes', () => {
+    const group = new Writer()
+    for (let piece = 0; piece < 1e6; piece++) group.message(1, resource => resource.uint(2, 1))
+    const bytes = new Writer().bytes(1, group.finish()).finish()
+    expect(json('traces', bytes)).toBe('{"resourceSpans":[{"resource":{"droppedAttributesCount":1}}]}')
+  })
+
   it('keys like __proto__ are ordinary data, and pollute nothing', () => {
     const text = attribute(
       '{"kvlistValue":{"values":[{"key":"__proto__","value":{"stringValue":"x"}},{"key":"constructor","value":{"intValue":"1"}}]}}',

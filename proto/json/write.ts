@@ -1,6 +1,18 @@
 /** From protobuf to OTLP/JSON. Fields come in the order of their numbers; unknown ones cannot be written and are left out. */
 import { MAX_DEPTH } from '../views/any-value.js'
-import { afterVarint, BYTES, Fields, int64At, intAt, readBigUint64, readDouble, readString, readUint32, WireError } from '../wire.js'
+import {
+  afterVarint,
+  BYTES,
+  Fields,
+  int64At,
+  intAt,
+  readBigUint64,
+  readDouble,
+  readString,
+  readUint32,
+  WireError,
+  Writer,
+} from '../wire.js'
 import { AnyValue, type Field, type Message } from './messages.js'
 
 /** The message `bytes[start, end)` as JSON text. Throws WireError, also for values nested deeper than MAX_DEPTH. */
@@ -8,9 +20,11 @@ export const writeMessage = (message: Message, bytes: Uint8Array, start: number,
   const inner = message === AnyValue ? depth + 1 : depth
   if (inner > MAX_DEPTH + 1) throw new WireError(`an attribute value is nested deeper than ${MAX_DEPTH}`, start)
   /** By field number: JSON text of the value, or of the elements so far. */
-  const texts: string[] = []
-  /** By field number: where the one value of a message lies; written last, for it may come in several pieces. */
-  const bodies: Uint8Array[] = []
+  const texts: (string | undefined)[] = []
+  /** By field number: where the one value of a message lies. Written last, for it may come in several pieces, which are one value. */
+  const bodies: (Body | undefined)[] = []
+  /** The member of the oneof that is set; a later one takes its place. */
+  let member = 0
   const fields = new Fields(bytes, start, end)
   while (fields.next()) {
     const field = message.byNumber[fields.number]
@@ -22,40 +36,46 @@ export const writeMessage = (message: Message, bytes: Uint8Array, start: number,
       continue
     }
     fields.expect(field.wireType)
-    if (field.oneof) forgetOthers(message, field, texts, bodies)
-    if (field.message) bodies[number] = bodies[number] ? joined(bodies[number], fields.view()) : fields.view()
+    if (field.oneof !== undefined) {
+      if (member !== number) texts[member] = bodies[member] = undefined
+      member = number
+    }
+    if (field.message) bodies[number] = withPiece(bodies[number], fields)
     else texts[number] = scalar(field, bytes, fields.start, fields.end)
   }
   let text = ''
   for (let number = 1; number < message.byNumber.length; number++) {
     const field = message.byNumber[number]
+    if (!field) continue
     const body = bodies[number]
-    const value = body && field?.message ? writeMessage(field.message, body, 0, body.length, inner) : texts[number]
-    if (!field || value === undefined) continue
-    text += `${text === '' ? '' : ','}"${field.key}":${field.repeated ? `[${value}]` : value}`
+    const value = body && field.message ? bodyText(field.message, body, bytes, inner) : texts[number]
+    if (value !== undefined) text += `${text === '' ? '' : ','}"${field.key}":${field.repeated ? `[${value}]` : value}`
   }
   return `{${text}}`
+}
+
+interface Body {
+  readonly start: number
+  readonly end: number
+  /** All pieces, where there are several. */
+  readonly joined: Writer | undefined
+}
+
+const withPiece = (body: Body | undefined, { bytes, start, end }: Fields): Body => {
+  if (!body) return { start, end, joined: undefined }
+  const joined = body.joined ?? new Writer().raw(bytes, body.start, body.end)
+  return { start, end, joined: joined.raw(bytes, start, end) }
+}
+
+const bodyText = (message: Message, { start, end, joined }: Body, bytes: Uint8Array, depth: number): string => {
+  if (!joined) return writeMessage(message, bytes, start, end, depth)
+  const all = joined.finish()
+  return writeMessage(message, all, 0, all.length, depth)
 }
 
 const elementOf = (message: Message, fields: Fields, depth: number): string => {
   fields.expect(BYTES)
   return writeMessage(message, fields.bytes, fields.start, fields.end, depth)
-}
-
-/** A member of a oneof takes the place of the others. */
-const forgetOthers = (message: Message, { number, oneof }: Field, texts: string[], bodies: Uint8Array[]): void => {
-  for (const other of message.byNumber) {
-    if (other === undefined || other.oneof !== oneof || other.number === number) continue
-    delete texts[other.number]
-    delete bodies[other.number]
-  }
-}
-
-const joined = (a: Uint8Array, b: Uint8Array): Uint8Array => {
-  const both = new Uint8Array(a.length + b.length)
-  both.set(a)
-  both.set(b, a.length)
-  return both
 }
 
 /** One or, packed, several elements of a repeated scalar, with commas between. */

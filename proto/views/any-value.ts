@@ -1,6 +1,6 @@
 /** A view of one AnyValue, read in place. */
 import { ANY_VALUE, KEY_VALUE, VALUE_LIST } from '../fields.js'
-import { BYTES, FIXED64, Fields, int64At, intAt, readDouble, readString, VARINT, WireError } from '../wire.js'
+import { afterVarint, BYTES, FIXED64, Fields, int64At, intAt, readDouble, readString, VARINT, WireError } from '../wire.js'
 
 /** Which member of the oneof is set, by field number; 0 = the empty value, which is legal. */
 export const EMPTY = 0
@@ -12,15 +12,10 @@ export const MAX_DEPTH = 64
 /** What an AnyValue is in JavaScript. An integer beyond ±2^53 is a bigint; a list of key and value pairs is a Map, so that no key is special. */
 export type Plain = string | boolean | number | bigint | Uint8Array | undefined | Plain[] | Map<string, Plain>
 
-const WIRE_TYPE: Readonly<Record<number, number>> = {
-  [STRING]: BYTES,
-  [BOOL]: VARINT,
-  [INT]: VARINT,
-  [DOUBLE]: FIXED64,
-  [ARRAY]: BYTES,
-  [KVLIST]: BYTES,
-  [BYTES_VALUE]: BYTES,
-}
+/** By field number: the wire type of a member. */
+const WIRE_TYPES: readonly number[] = [-1, BYTES, VARINT, VARINT, FIXED64, BYTES, BYTES, BYTES]
+const STRING_TAG = STRING * 8 + BYTES
+const INT_TAG = INT * 8 + VARINT
 
 /** A reusable cursor: `read` points it at another value. A value with several members has the last one. */
 export class AnyValue {
@@ -35,13 +30,26 @@ export class AnyValue {
   read(bytes: Uint8Array, start: number, end: number): this {
     this.kind = EMPTY
     this.bytes = bytes
+    // The two that are read most, in the form every writer uses.
+    const tag = end - start > 1 ? bytes[start] : 0
+    if (tag === STRING_TAG && bytes[start + 1]! < 0x80 && start + 2 + bytes[start + 1]! === end) {
+      this.kind = STRING
+      this.start = start + 2
+      this.end = end
+      return this
+    }
+    if (tag === INT_TAG && afterVarint(bytes, start + 1, end) === end) {
+      this.kind = INT
+      this.start = start + 1
+      this.end = end
+      return this
+    }
     this.start = start
     this.end = end
     const fields = this.fields.reset(bytes, start, end)
     while (fields.next()) {
-      const type = WIRE_TYPE[fields.number]
-      if (type === undefined) continue
-      fields.expect(type)
+      if (fields.number >= WIRE_TYPES.length) continue
+      fields.expect(WIRE_TYPES[fields.number]!)
       this.kind = fields.number
       this.start = fields.start
       this.end = fields.end

@@ -6,6 +6,9 @@ import { AnyValue } from './any-value.js'
 /** Places per attribute in `places`: the whole KeyValue body, the key, the AnyValue body. */
 const STRIDE = 6
 
+const KEY_TAG = KEY_VALUE.key * 8 + BYTES
+const VALUE_TAG = KEY_VALUE.value * 8 + BYTES
+
 /**
  * Filled by the view that owns it, emptied by `clear`. Keys and values are located when first asked for, so a list nobody looks into costs
  * its tags only. Attributes are named by index, 0 to `length` - 1, in wire order.
@@ -133,25 +136,44 @@ export class Attributes {
   }
 
   private locate(): void {
-    const { fields, bytes, places } = this
     for (; this.located < this.length; this.located++) {
       const at = this.located * STRIDE
-      const start = places[at]!
-      places[at + 2] = start
-      places[at + 3] = start
-      places[at + 4] = start
-      places[at + 5] = start
-      fields.reset(bytes, start, places[at + 1]!)
-      while (fields.next()) {
-        if (fields.number === KEY_VALUE.key) {
-          fields.expect(BYTES)
-          places[at + 2] = fields.start
-          places[at + 3] = fields.end
-        } else if (fields.number === KEY_VALUE.value) {
-          fields.expect(BYTES)
-          places[at + 4] = fields.start
-          places[at + 5] = fields.end
-        }
+      if (!this.locatePlain(at)) this.locateAny(at)
+    }
+  }
+
+  /** The form every writer uses: a key and a value, in this order, each shorter than 128 bytes. False for anything else. */
+  private locatePlain(at: number): boolean {
+    const { bytes, places } = this
+    const start = places[at]!
+    const end = places[at + 1]!
+    if (end - start < 4 || bytes[start] !== KEY_TAG) return false
+    const keyLength = bytes[start + 1]!
+    const keyEnd = start + 2 + keyLength
+    if (keyLength > 0x7f || keyEnd + 2 > end || bytes[keyEnd] !== VALUE_TAG) return false
+    const valueLength = bytes[keyEnd + 1]!
+    if (valueLength > 0x7f || keyEnd + 2 + valueLength !== end) return false
+    places[at + 2] = start + 2
+    places[at + 3] = keyEnd
+    places[at + 4] = keyEnd + 2
+    places[at + 5] = end
+    return true
+  }
+
+  private locateAny(at: number): void {
+    const { places } = this
+    const start = places[at]!
+    places[at + 2] = places[at + 3] = places[at + 4] = places[at + 5] = start
+    const fields = this.fields.reset(this.bytes, start, places[at + 1]!)
+    while (fields.next()) {
+      if (fields.number === KEY_VALUE.key) {
+        fields.expect(BYTES)
+        places[at + 2] = fields.start
+        places[at + 3] = fields.end
+      } else if (fields.number === KEY_VALUE.value) {
+        fields.expect(BYTES)
+        places[at + 4] = fields.start
+        places[at + 5] = fields.end
       }
     }
   }

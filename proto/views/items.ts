@@ -58,6 +58,14 @@ export class ItemCursor {
 
   /** Points `item` at the next item. Throws WireError. */
   next(): boolean {
+    if (!this.skip()) return false
+    const { bytes, start, end } = this.path[this.path.length - 1]!
+    this.item.read(bytes, start, end)
+    return true
+  }
+
+  /** Moves on as `next` does, but looks only at where the item lies: `path` moves, `item` does not. Throws WireError. */
+  skip(): boolean {
     const { path, levels } = this
     const last = path.length - 1
     let level = last
@@ -71,10 +79,7 @@ export class ItemCursor {
       if (!levels[level]!(fields, this)) continue
       fields.expect(BYTES)
       this.serials[level]!++
-      if (level === last) {
-        this.item.read(fields.bytes, fields.start, fields.end)
-        return true
-      }
+      if (level === last) return true
       if (this.metric && level === 1) {
         this.metric.read(fields.bytes, fields.start, fields.end)
         this.item = this.viewOf(this.metric.kind)

@@ -17,7 +17,10 @@ export const sizeOfVarint = (value: number): number => {
 export const sizeOfHeader = (number: number, length: number): number => sizeOfVarint(number * 8 + BYTES) + sizeOfVarint(length)
 
 /** Copies shorter than this are quicker byte by byte than by a call to `set`. */
-const SHORT = 24
+const SHORT = 40
+
+/** Large pieces are not filled with zeros first: only what was written is ever handed out. */
+const memory = (size: number): Uint8Array => (size < 4096 ? new Uint8Array(size) : new Uint8Array(Buffer.allocUnsafeSlow(size).buffer))
 
 /** Appends fields to one growing buffer. `finish()` hands out what was written; the writer is then empty and owns no part of it. */
 export class Writer {
@@ -28,7 +31,7 @@ export class Writer {
   length = 0
 
   constructor(capacity = 256) {
-    this.buffer = new Uint8Array(capacity)
+    this.buffer = memory(capacity)
     this.view = new DataView(this.buffer.buffer)
   }
 
@@ -192,7 +195,7 @@ export class Writer {
   private reserve(extra: number): void {
     const needed = this.length + extra
     if (needed <= this.buffer.length) return
-    const grown = new Uint8Array(Math.max(needed, this.buffer.length * 2, 64))
+    const grown = memory(Math.max(needed, this.buffer.length * 2, 64))
     grown.set(this.buffer.subarray(0, this.length))
     this.buffer = grown
     this.view = new DataView(grown.buffer)
