@@ -1,6 +1,7 @@
 /** The few file operations storage needs, as a port: tests put a disk behind it that forgets what was not synced, fails or is full. */
 import * as fs from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
+import { DirectoryLock } from './lock.js'
 
 export interface File {
   /** Writes everything, buffers end to end, from `position` on; or rejects, and then any part of it may be written. */
@@ -23,6 +24,12 @@ export interface Files {
   remove(path: string): Promise<void>
   /** Makes what was created or removed in the directory durable. */
   syncDirectory(directory: string): Promise<void>
+  /** Takes the directory for this process alone; rejects with a message for a person when another has it. */
+  lock(directory: string): Promise<Lock>
+}
+
+export interface Lock {
+  release(): Promise<void>
 }
 
 type Callback<T> = (error: NodeJS.ErrnoException | null, result: T) => void
@@ -88,6 +95,7 @@ const after = (buffers: readonly Uint8Array[], bytes: number): readonly Uint8Arr
 const open = (path: string, flags: number): Promise<number> => promised<number>(done => fs.open(path, flags, 0o600, done))
 
 export const realFiles: Files = {
+  lock: directory => DirectoryLock.take(directory),
   open: async path => new RealFile(await open(path, fs.constants.O_RDWR | fs.constants.O_CREAT)),
   list: directory => readdir(directory),
   makeDirectory: async directory => void (await mkdir(directory, { recursive: true, mode: 0o700 })),

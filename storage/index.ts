@@ -1,9 +1,9 @@
 /** A segmented log on disk, and what belongs to keeping one safely. Knows bytes and nothing of what they mean. */
 export { Cell } from './cell.js'
-export { type File, type Files, isNoSpace, realFiles } from './files.js'
+export { type File, type Files, isNoSpace, type Lock, realFiles } from './files.js'
 export type { Frame } from './frame.js'
 export type { LogRecord } from './group.js'
-export { DirectoryLock, LOCK_NAME } from './lock.js'
+export { LOCK_NAME } from './lock.js'
 export { type LogEvents, type LogOptions, LogRefusal, type LogTimer, SegmentedLog } from './log.js'
 export { LogReader } from './reader.js'
 export { RESERVE_NAME } from './reserve.js'

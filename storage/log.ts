@@ -105,6 +105,11 @@ export class SegmentedLog {
     return this.segments[0]?.base ?? this.durable
   }
 
+  /** Items before the first record there may be, if known. */
+  get itemsBeforeStart(): number | undefined {
+    return this.segments[0]?.header.itemsBefore
+  }
+
   /** Bytes on disk, pending ones included, the reserve not. */
   get size(): number {
     let bytes = this.inFlight + (this.gathering?.bytes ?? 0)

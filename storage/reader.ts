@@ -19,6 +19,7 @@ export class LogReader {
 
   /** The next records, about a MiB of them; none when it has caught up, or when all in reach were damaged. */
   async read(): Promise<readonly Frame[]> {
+    if (this.position <= this.log.start) this.expected ??= this.log.itemsBeforeStart
     const { frames, next } = await this.log.read(this.position)
     this.position = next
     const first = frames[0]

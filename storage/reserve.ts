@@ -20,9 +20,11 @@ export class Reserve {
   async fill(): Promise<boolean> {
     const file = await this.files.open(this.path)
     try {
-      const zeros = Buffer.alloc(Math.min(CHUNK, this.bytes))
-      for (let at = await file.size(); at < this.bytes; at += zeros.length)
-        await file.write([zeros.subarray(0, Math.min(zeros.length, this.bytes - at))], at)
+      const zeros = Buffer.alloc(CHUNK)
+      const size = await file.size()
+      const chunks: Buffer[] = []
+      for (let at = size; at < this.bytes; at += CHUNK) chunks.push(zeros.subarray(0, Math.min(CHUNK, this.bytes - at)))
+      if (chunks.length > 0) await file.write(chunks, size)
       await file.sync()
       return true
     } catch (error) {

@@ -5,10 +5,10 @@
 import { resolve } from 'node:path'
 import {
   Cell,
-  DirectoryLock,
   type Files,
   type Frame,
   LOCK_NAME,
+  type Lock,
   LogReader,
   type LogRecord,
   LogRefusal,
@@ -42,7 +42,7 @@ export class EmbeddedDriver implements Driver {
   private readonly directory: string
   private readonly events: DiskEvents
   private readonly clock: AppendClock
-  private lock: DirectoryLock | undefined
+  private lock: Lock | undefined
   private cell: Cell | undefined
   private opened: SegmentedLog | undefined
   private reader: LogReader | undefined
@@ -71,7 +71,7 @@ export class EmbeddedDriver implements Driver {
     try {
       await this.files.makeDirectory(this.directory)
       await this.refuseForeign()
-      this.lock = await DirectoryLock.take(this.directory)
+      this.lock = await this.files.lock(this.directory)
       this.cell = await Cell.open(this.files, this.directory, CELL_NAME, Math.max(64 * 1024, 1024 * this.partitions))
       await this.readCheckpoints(this.cell)
       this.opened = await this.openLog()
