@@ -2,7 +2,8 @@
 
 /** A run of digits this long may lie beyond 2^53. */
 const LONG = 16
-const LONG_DIGITS = /\d{16}/
+/** The same where a number may stand: not behind a quote, as the times of every OTLP text are. */
+const LONG_DIGITS = /[\s:,[-]\d{16}/
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c

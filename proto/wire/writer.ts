@@ -16,7 +16,7 @@ export const sizeOfVarint = (value: number): number => {
 /** Bytes of tag and length before a BYTES field of `length` bytes. */
 export const sizeOfHeader = (number: number, length: number): number => sizeOfVarint(number * 8 + BYTES) + sizeOfVarint(length)
 
-/** Copies shorter than this are quicker byte by byte than by a call to `set`. */
+/** What is shorter than this is quicker written byte by byte than by a call. */
 const SHORT = 40
 
 /** Large pieces are not filled with zeros first: only what was written is ever handed out. */
@@ -26,6 +26,8 @@ const memory = (size: number): Uint8Array => (size < 4096 ? new Uint8Array(size)
 export class Writer {
   private buffer: Uint8Array
   private view: DataView
+  /** The buffer as Node's Buffer, made when first needed. */
+  private text: Buffer | undefined
   /** Of each message begun: where its length goes, where its body starts. */
   private readonly open: number[] = []
   length = 0
@@ -38,6 +40,7 @@ export class Writer {
   finish(): Uint8Array {
     const written = this.buffer.subarray(0, this.length)
     this.buffer = NOTHING
+    this.text = undefined
     this.length = 0
     return written
   }
@@ -185,11 +188,29 @@ export class Writer {
   }
 
   stringValue(value: string): this {
+    if (value.length < SHORT && this.asciiValue(value)) return this
     const length = Buffer.byteLength(value)
     this.varintValue(length).reserve(length)
-    Buffer.from(this.buffer.buffer, this.buffer.byteOffset, this.buffer.length).write(value, this.length)
+    this.text ??= Buffer.from(this.buffer.buffer, this.buffer.byteOffset, this.buffer.length)
+    this.text.write(value, this.length)
     this.length += length
     return this
+  }
+
+  /** Short ASCII text with its length; false, and nothing written, when there is another character. */
+  private asciiValue(value: string): boolean {
+    const { length } = value
+    this.reserve(length + 1)
+    const { buffer } = this
+    const start = this.length + 1
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i)
+      if (code > 0x7f) return false
+      buffer[start + i] = code
+    }
+    buffer[start - 1] = length
+    this.length = start + length
+    return true
   }
 
   private reserve(extra: number): void {
@@ -199,5 +220,6 @@ export class Writer {
     grown.set(this.buffer.subarray(0, this.length))
     this.buffer = grown
     this.view = new DataView(grown.buffer)
+    this.text = undefined
   }
 }
