@@ -1,9 +1,13 @@
 /** The encodings of OTLP/HTTP. A request is answered in its own. */
-import { encodeStatus, type RpcStatus } from '../../proto/rpc-status.js'
-import { encodeResponse, type OtlpSignal } from '../../proto/services.js'
+import { fromJson, JsonError } from '../../proto/json/index.js'
+import { encodeStatus, encodeStatusJson, type RpcStatus } from '../../proto/rpc-status.js'
+import { encodeResponse, encodeResponseJson, type OtlpSignal } from '../../proto/services.js'
+import { PermanentError } from '../../runtime/errors.js'
 
 export interface Encoding {
   readonly mediaType: string
+  /** What reading takes for a moment, in bytes of memory a byte of body. */
+  readonly weight: number
   /** The request as protobuf; may be the same bytes. Throws PermanentError `malformed`. */
   read(signal: OtlpSignal, body: Uint8Array): Uint8Array
   /** An Export…ServiceResponse of full success. */
@@ -13,12 +17,29 @@ export interface Encoding {
 
 const PROTOBUF: Encoding = {
   mediaType: 'application/x-protobuf',
+  weight: 0,
   read: (_signal, body) => body,
   accepted: encodeResponse(),
   status: encodeStatus,
 }
 
-const ENCODINGS: readonly Encoding[] = [PROTOBUF]
+const JSON_TEXT: Encoding = {
+  mediaType: 'application/json',
+  weight: 4,
+  read(signal, body) {
+    try {
+      // A copy, so that what is kept is not the writer's larger buffer.
+      return fromJson(signal, body).slice()
+    } catch (error) {
+      if (error instanceof JsonError) throw new PermanentError(error.message, 'malformed', { cause: error })
+      throw error
+    }
+  },
+  accepted: encodeResponseJson('traces'),
+  status: encodeStatusJson,
+}
+
+const ENCODINGS: readonly Encoding[] = [PROTOBUF, JSON_TEXT]
 export const MEDIA_TYPES = ENCODINGS.map(({ mediaType }) => mediaType)
 
 /** By the request's `content-type`; its parameters are not looked at. Undefined when it is none of ours. */

@@ -90,7 +90,7 @@ export class OtlpHttp implements Lifecycle {
         readTimeout: options.read_timeout,
       })
       try {
-        await this.door.enter(signal, encoding.read(signal, body.take()))
+        await this.door.enter(signal, this.read(signal, encoding, body.take()))
       } finally {
         body.release()
       }
@@ -100,6 +100,17 @@ export class OtlpHttp implements Lifecycle {
       if (refusal.reason === 'internal') context.log.error('a request failed for an unexpected reason', { signal, error: String(error) })
       this.door.refused(refusal, signal)
       this.send(response, refusal.http, retryAfter(refusal), encoding, encoding.status(rpcStatusOf(refusal)))
+    }
+  }
+
+  /** An empty body is an empty request, in either encoding. */
+  private read(signal: OtlpSignal, encoding: Encoding, body: Uint8Array): Uint8Array {
+    if (body.length === 0) return body
+    const release = this.admission.reserve(body.length * encoding.weight)
+    try {
+      return encoding.read(signal, body)
+    } finally {
+      release()
     }
   }
 
