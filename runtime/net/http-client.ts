@@ -135,7 +135,7 @@ class FreshTlsAgent extends https.Agent {
   }
 }
 
-/** Many small slices cost more as single writes than a copy does (measured: about 1 µs a write, 0.1 µs a KiB copied). */
+/** Slices leave as they lie, in one system call where they fit; gathering small ones first was measured and saves nothing. */
 const write = (request: http.ClientRequest, slices: readonly Uint8Array[]): void => {
   request.cork()
   for (const slice of slices) request.write(slice)
