@@ -32,12 +32,12 @@ describe('connections that end', () => {
     const seen: http2.ServerHttp2Session[] = []
     const { endpoint } = await rawServer((stream, session) => {
       seen.push(session)
-      if (seen.length === 1) session.goaway()
-      setTimeout(() => ok(stream), 20)
+      if (seen.length === 1) session.goaway(0, stream.id)
+      setTimeout(() => ok(stream), 300)
     })
     const { consume } = await started({ endpoint })
     const first = consume(spans('a'))
-    await wait(10)
+    await wait(150)
     await consume(spans('b'))
     await first
     expect(seen).toHaveLength(2)

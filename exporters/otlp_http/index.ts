@@ -1,6 +1,8 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
-import type { Signal } from '../../proto/batch.js'
+import type { Batch, Signal } from '../../proto/batch.js'
+import { toJson } from '../../proto/json/index.js'
 import { HTTP_PATHS, OTLP_SIGNALS, type OtlpSignal } from '../../proto/services.js'
+import { WireError } from '../../proto/wire.js'
 import { component } from '../../runtime/component.js'
 import { deliver, type Send } from '../../runtime/delivery/index.js'
 import { PermanentError } from '../../runtime/errors.js'
@@ -28,6 +30,15 @@ const urlOf = (config: Options, signal: OtlpSignal): URL | undefined => {
   return config.endpoint === undefined ? undefined : new URL(config.endpoint.replace(/\/+$/, '') + HTTP_PATHS[signal])
 }
 
+const jsonOf = (batch: Batch): Uint8Array => {
+  try {
+    return Buffer.from(toJson(batch.signal, batch))
+  } catch (error) {
+    if (error instanceof WireError) throw new PermanentError(`not to be written as JSON: ${error.message}`, 'bad_data', { cause: error })
+    throw error
+  }
+}
+
 export default component({
   kind: 'exporter',
   type: 'otlp_http',
@@ -49,11 +60,12 @@ export default component({
       const target = urlOf(config, signal)
       if (target) urls.set(signal, target)
     }
+    const json = config.encoding === 'json'
     const packed = config.compression === 'gzip'
     const headers = {
       'user-agent': 'ai-factory-gateway',
       ...config.headers,
-      'content-type': 'application/x-protobuf',
+      'content-type': json ? 'application/json' : 'application/x-protobuf',
       ...(packed && { 'content-encoding': 'gzip' }),
     }
     const client = new HttpClient(
@@ -65,8 +77,9 @@ export default component({
       const { signal: kind } = batch
       const url = urls.get(kind)
       if (!url || kind === 'events') throw new PermanentError(`no endpoint is set for ${kind}`, 'no_endpoint')
-      const body = packed ? [await gzip(batch.slices, config.compression_params.level)] : batch.slices
-      const length = packed ? body[0]!.length : batch.bytes
+      const slices = json ? [jsonOf(batch)] : batch.slices
+      const body = packed ? [await gzip(slices, config.compression_params.level)] : slices
+      const length = body.reduce((sum, slice) => sum + slice.length, 0)
       const answer = await client.post(url, { ...headers, 'content-length': length }, body, signal)
       return read(answer, kind, context.clock.now())
     }

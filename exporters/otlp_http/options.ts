@@ -10,6 +10,7 @@ export const options = z
     metrics_endpoint: url().optional().describe('Whole URL for metrics, used exactly as given.'),
     logs_endpoint: url().optional().describe('Whole URL for logs, used exactly as given.'),
     headers: headers().default({}).describe('Sent with every request: API keys, tenants.'),
+    encoding: z.enum(['proto', 'json']).default('proto').describe('`proto` passes protobuf on as it is; `json` costs many times the CPU.'),
     compression: z.enum(['gzip', 'none']).default('gzip').describe('How request bodies are compressed.'),
     compression_params: z
       .strictObject({

@@ -4,6 +4,7 @@ import net from 'node:net'
 import { gunzipSync } from 'node:zlib'
 import type { z } from 'zod'
 import { Batch } from '../../proto/batch.js'
+import { fromJson } from '../../proto/json/index.js'
 import { encodeStatus } from '../../proto/rpc-status.js'
 import { encodeResponse } from '../../proto/services.js'
 import { Writer } from '../../proto/wire.js'
@@ -131,6 +132,17 @@ describe('what is sent', () => {
     const batch = spans('x'.repeat(3 * 2 ** 20))
     await consume(batch)
     expect(gunzipSync(received[0]!.body).equals(batch.slices[0]!)).toBe(true)
+  })
+
+  test('with encoding json the same content arrives as OTLP/JSON, and what cannot be written so is refused for good', async () => {
+    const { received, endpoint } = await backend()
+    const { consume } = await started({ endpoint, encoding: 'json' })
+    const batch = spans('ä', 'b')
+    await consume(batch)
+    expect(received[0]?.headers['content-type']).toBe('application/json')
+    expect(Buffer.from(fromJson('traces', gunzipSync(received[0]!.body)))).toEqual(Buffer.concat(batch.slices))
+    const broken = Batch.of('traces', [Uint8Array.of(0x0a, 0x7f)], 1)
+    await expect(consume(broken)).rejects.toMatchObject({ name: 'PermanentError', reason: 'bad_data' })
   })
 
   test('each signal goes to its path, or exactly where its own endpoint says', async () => {
