@@ -5,7 +5,7 @@ import protobuf from 'protobufjs'
 import { Batch } from '../batch.js'
 import { Fields } from '../wire.js'
 import { decodeEvents, encodeEvent, eventsBatch, MESSAGES } from './codec.js'
-import type { CorrelatedEvent } from './event.js'
+import type { CorrelatedEvent, Latency, LatencyName } from './event.js'
 import { renderEvents } from './render.js'
 
 const schema = join(__dirname, '../schema')
@@ -252,6 +252,12 @@ describe('rendering', () => {
     expect(text).toContain('ai_factory.workload.window')
     expect(text).toContain('000102030405060708090a0b0c0d0e0f')
     expect(text).toContain('07'.repeat(16))
+  })
+
+  test('a latency named like a member of every object is rendered under its own name', () => {
+    const latency: Latency = { name: 'valueOf' as LatencyName, count: 1, sum: 1, bounds: [], bucketCounts: [1], late: false }
+    const [metrics] = renderEvents(eventsBatch([event({ serving: { engines: 1, latencies: [latency], coverage: 1, carriedSeconds: 0 } })]))
+    expect(Buffer.concat([...(metrics?.slices ?? [])]).toString('latin1')).toContain('ai_factory.engine.valueOf')
   })
 
   test('the same event gives the same bytes', () => {

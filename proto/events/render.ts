@@ -9,15 +9,16 @@ import { decodeEvents } from './codec.js'
 import type { CorrelatedEvent, Exemplar, GpuFigures, Latency, LatencyName, ServingFigures } from './event.js'
 import { type Attributes, logGroup, MetricsWriter, type NumberPoint } from './otlp.js'
 
-const LATENCY_METRICS: Readonly<Record<LatencyName, string>> = {
-  time_to_first_token: 'ai_factory.engine.time_to_first_token',
-  inter_token_latency: 'ai_factory.engine.inter_token_latency',
-  time_per_output_token: 'ai_factory.engine.time_per_output_token',
-  request_duration: 'ai_factory.engine.request.duration',
-  queue_duration: 'ai_factory.engine.queue.duration',
-  prefill_duration: 'ai_factory.engine.prefill.duration',
-  decode_duration: 'ai_factory.engine.decode.duration',
-}
+/** A Map, because names come off the wire: `valueOf` is no latency we know. */
+const LATENCY_METRICS: ReadonlyMap<LatencyName, string> = new Map([
+  ['time_to_first_token', 'ai_factory.engine.time_to_first_token'],
+  ['inter_token_latency', 'ai_factory.engine.inter_token_latency'],
+  ['time_per_output_token', 'ai_factory.engine.time_per_output_token'],
+  ['request_duration', 'ai_factory.engine.request.duration'],
+  ['queue_duration', 'ai_factory.engine.queue.duration'],
+  ['prefill_duration', 'ai_factory.engine.prefill.duration'],
+  ['decode_duration', 'ai_factory.engine.decode.duration'],
+])
 
 /** A batch of metrics and a batch of logs for a batch of the signal `events`; nothing for an empty one. Throws WireError. */
 export const renderEvents = (batch: Batch): Batch[] => {
@@ -103,7 +104,7 @@ const withSource = (points: readonly NumberPoint[], source: string): NumberPoint
   points.map(({ attributes, value }) => ({ attributes: [...attributes, [names.FIGURE_SOURCE, source]], value }))
 
 const writeLatency = (writer: MetricsWriter, workload: Attributes, latency: Latency): void =>
-  writer.histogram(LATENCY_METRICS[latency.name] ?? `ai_factory.engine.${latency.name}`, 's', [
+  writer.histogram(LATENCY_METRICS.get(latency.name) ?? `ai_factory.engine.${latency.name}`, 's', [
     {
       attributes: latency.late ? [...workload, [names.LATE, true]] : workload,
       count: latency.count,
@@ -158,7 +159,7 @@ const servingAttributes = (serving: ServingFigures | undefined): Attributes =>
         [names.ENGINE_KV_CACHE_UTILIZATION, serving.kvCacheUtilization],
         ...serving.latencies
           .filter(latency => !latency.late && latency.count > 0)
-          .map(({ name, sum, count }) => [`${LATENCY_METRICS[name] ?? name}.mean`, sum / count] as const),
+          .map(({ name, sum, count }) => [`${LATENCY_METRICS.get(name) ?? name}.mean`, sum / count] as const),
         ['ai_factory.engine.coverage', serving.coverage],
         ['ai_factory.engine.carried', serving.carriedSeconds],
       ]
