@@ -187,3 +187,14 @@ describe('Fields', () => {
     expect([0, 127, 128, 2 ** 32, 2 ** 53 - 1].map(sizeOfVarint)).toEqual([1, 1, 2, 5, 8])
   })
 })
+
+test('times and counts written from numbers are the ones written from bigints', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 4e12 }), fc.integer({ min: 0, max: 999_999 }), fc.maxSafeNat(), (whole, nanos, count) => {
+      const milliseconds = whole + nanos / 1e6
+      const exact = BigInt(whole) * 1_000_000n + BigInt(Math.round((milliseconds - whole) * 1e6))
+      const expected = new Writer().fixed64(3, exact).fixed64(4, BigInt(count)).finish()
+      expect(new Writer().millis(3, milliseconds).count(4, count).finish()).toEqual(expected)
+    }),
+  )
+})

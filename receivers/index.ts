@@ -3,4 +3,5 @@ import type { Registry } from '../runtime/component.js'
 
 export const receivers: Registry<'receiver'> = {
   otlp: () => import('./otlp/index.js'),
+  prometheus: () => import('./prometheus/index.js'),
 }

@@ -1,0 +1,149 @@
+/** One OTLP data point of one target, remembered from scrape to scrape, and the metric it belongs to. */
+import { ByteTable, type Entry } from './byte_table.js'
+import type { Metadata } from './metadata.js'
+
+/** How a family is written: the member of Metric's `data`. */
+export type Kind = 'gauge' | 'sum' | 'histogram' | 'summary'
+
+/** Where a family stands: an instrumentation scope of a resource. */
+export interface Place {
+  /** Bodies of the InstrumentationScope and Resource messages. */
+  readonly body: Uint8Array
+  readonly schemaUrl: string
+  readonly origin: { resource(scrape: number): Uint8Array }
+  /** The family has no points any more. */
+  drop(family: Family): void
+}
+
+export class Family {
+  readonly kind: Kind
+  readonly monotonic: boolean
+  /** Its type changed: points of it are seen no more. */
+  retired = false
+  readonly points = new ByteTable<Point>()
+  /** Number of the last scrape that has points of it, and those: seen with a value, or gone. */
+  seen = 0
+  readonly present: Point[] = []
+  readonly gone: Point[] = []
+  /** Name, description and unit as written, and the metadata version they were written from. */
+  head: Uint8Array = new Uint8Array(0)
+  headVersion = -1
+
+  constructor(
+    /** As written in OTLP. */
+    readonly name: string,
+    readonly metadata: Metadata,
+    readonly scope: Place,
+  ) {
+    const { type } = metadata
+    this.kind =
+      type === 'histogram' || type === 'summary' ? type : type === 'counter' || type === 'info' || type === 'stateset' ? 'sum' : 'gauge'
+    this.monotonic = type === 'counter'
+  }
+
+  /** Field number of `attributes` in its points. */
+  get attributesField(): number {
+    return this.kind === 'histogram' ? 9 : 7
+  }
+}
+
+/** One `le` or `quantile` of a point. */
+export interface Bound {
+  readonly bound: number
+  /** Cumulative count, or the quantile's value. */
+  value: number
+  /** Of the scrape before. */
+  last: number
+  seen: number
+  readonly born: number
+}
+
+export class Point implements Entry {
+  chain: Entry | undefined
+  /** Numbers of the scrape that made it, last named it, last gave it a value, and last sent it. */
+  seen = 0
+  valued = 0
+  sent = 0
+  /** The number; of histograms and summaries the count. */
+  value = Number.NaN
+  /** Milliseconds; NaN = the scrape's. */
+  timestamp = Number.NaN
+  sum = Number.NaN
+  summed = 0
+  /** Milliseconds the source says it counts from. */
+  created = Number.NaN
+  createdSeen = 0
+  /** Histograms: buckets, summaries: quantiles; rising. */
+  bounds: Bound[] | undefined
+  exemplars: Uint8Array[] | undefined
+  /** Milliseconds it counts from; NaN for gauges. */
+  start = Number.NaN
+  /** What was sent last, when there was a value. */
+  lastValue = Number.NaN
+  lastTime = Number.NaN
+
+  constructor(
+    readonly family: Family,
+    /** Its attributes, encoded with the field number its kind has for them. Its identity within the family. */
+    readonly key: Uint8Array,
+    readonly hash: number,
+    readonly born: number,
+  ) {}
+
+  /** The `le` or `quantile`, kept in order. */
+  boundAt(bound: number, scrape: number): Bound {
+    this.bounds ??= []
+    let index = this.bounds.length
+    while (index > 0 && this.bounds[index - 1]!.bound > bound) index--
+    const before = this.bounds[index - 1]
+    if (before && before.bound === bound) return before
+    const added: Bound = { bound, value: 0, last: Number.NaN, seen: 0, born: scrape }
+    this.bounds.splice(index, 0, added)
+    return added
+  }
+}
+
+/** Why a point that was scraped is not sent; a label of a counter. */
+export type Unfit = 'nan' | 'no_count' | 'inconsistent_histogram' | 'out_of_bounds'
+
+/** Prometheus refuses samples further ahead. */
+const FURTHEST_AHEAD = 600_000
+
+/**
+ * Decides, once a scrape is known to be whole, what the point says: its start time by the source's word, by what was seen before, or unknown
+ * (then the time of the first observation, as OTLP has it). Counts that fell were reset at some time after the last observation.
+ */
+export const settle = (point: Point, scrape: number, scrapeTime: number): Unfit | undefined => {
+  const { family } = point
+  if (point.valued !== scrape) return 'no_count'
+  if (Number.isNaN(point.value)) return 'nan'
+  const time = Number.isNaN(point.timestamp) ? scrapeTime : point.timestamp
+  if (time > scrapeTime + FURTHEST_AHEAD || time <= 0) return 'out_of_bounds'
+  if (point.bounds?.some(({ seen }) => seen !== scrape)) point.bounds = point.bounds.filter(({ seen }) => seen === scrape)
+  if (family.kind === 'histogram' && !consistent(point)) return 'inconsistent_histogram'
+  if (family.kind === 'summary' && !isCount(point.value)) return 'inconsistent_histogram'
+  if (family.monotonic || family.kind === 'histogram' || family.kind === 'summary') {
+    const fell = point.value < point.lastValue || (family.kind === 'histogram' && anyFell(point))
+    if (point.createdSeen === scrape && point.created > 0 && point.created <= time) point.start = point.created
+    else if (Number.isNaN(point.lastValue)) point.start = time
+    else if (fell) point.start = point.lastTime
+    if (point.bounds && family.kind === 'histogram') for (const each of point.bounds) each.last = each.value
+  }
+  point.lastValue = point.value
+  point.lastTime = time
+  point.sent = scrape
+  return undefined
+}
+
+const isCount = (value: number): boolean => value >= 0 && value <= Number.MAX_SAFE_INTEGER
+
+const consistent = (point: Point): boolean => {
+  let before = 0
+  for (const { value } of point.bounds ?? []) {
+    if (!(value >= before)) return false
+    before = value
+  }
+  return isCount(point.value) && point.value >= before
+}
+
+const anyFell = (point: Point): boolean => point.bounds?.some(({ value, last }) => value < last) ?? false

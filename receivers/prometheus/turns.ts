@@ -1,0 +1,30 @@
+/**
+ * Shares the event loop: all scrapes together work at most a few milliseconds in one turn of it, then whoever has more to do waits for the
+ * next one, in order.
+ */
+import type { Clock } from '../../runtime/component.js'
+
+const SLICE = 8
+
+export class Turns {
+  private since = Number.NEGATIVE_INFINITY
+  private last: Promise<void> = Promise.resolve()
+
+  constructor(private readonly clock: Pick<Clock, 'monotonic'>) {}
+
+  /** Undefined when there is time left in this turn; else a promise of the next turn that is free. */
+  pause(): Promise<void> | undefined {
+    if (this.clock.monotonic() - this.since < SLICE) return undefined
+    const turn = this.last.then(
+      () =>
+        new Promise<void>(resolve =>
+          setImmediate(() => {
+            this.since = this.clock.monotonic()
+            resolve()
+          }),
+        ),
+    )
+    this.last = turn
+    return turn
+  }
+}
