@@ -7,4 +7,5 @@ export const processors: Registry<'processor'> = {
   memory_limiter: () => import('./memory_limiter/index.js'),
   resource: () => import('./resource/index.js'),
   workload_id: () => import('./workload_id/index.js'),
+  workload_join: () => import('./workload_join/index.js'),
 }

@@ -7,10 +7,16 @@ import { Admission, MemoryAdmission } from '../runtime/admission.js'
 import type { Clock } from '../runtime/component.js'
 import { TokenMap } from '../runtime/host.js'
 import { compliance } from '../runtime/testing/compliance.js'
+import { TestLog } from '../runtime/testing/log.js'
+import { TestMeter } from '../runtime/testing/meter.js'
+import { openStreams, STREAMS, streamsSection } from '../streams/index.js'
 
 const surroundings = {
-  host: (clock: Clock) => new TokenMap().put(Admission, new MemoryAdmission(clock)),
-  detached: [],
+  host: (clock: Clock) =>
+    new TokenMap()
+      .put(Admission, new MemoryAdmission(clock))
+      .put(STREAMS, openStreams(streamsSection.parse({ workloads: {} }), { clock, log: new TestLog(), meter: new TestMeter() })),
+  detached: ['workload_join'],
 }
 
 // Examples may name relative paths.

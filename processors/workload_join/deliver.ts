@@ -1,0 +1,78 @@
+/** Outputs of the stream into the rest of the pipeline: in order, merged by signal, repeated until they are taken. */
+import { Batch } from '../../proto/batch.js'
+import type { Clock, Consume, Log } from '../../runtime/component.js'
+import { PermanentError, RetryableError, reasonOf } from '../../runtime/errors.js'
+import type { JoinMeters } from './meters.js'
+
+/** Milliseconds before the first and between the last repetitions. */
+const FIRST_PAUSE = 100
+const LONGEST_PAUSE = 30_000
+
+interface Downstream {
+  readonly next: Consume
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/**
+ * Resolves when every batch was taken, or refused for good, which is counted and reported. A retryable refusal is tried again without end:
+ * what is on the stream has been promised to its senders. Rejects when `stopped` before that; then the stream hands all of it over again.
+ */
+export const deliverInOrder = async (
+  outs: readonly Batch[],
+  epoch: string,
+  downstream: Downstream,
+  meters: JoinMeters,
+  stopped: AbortSignal,
+): Promise<void> => {
+  for (const batch of merged(outs)) await deliver(batch.withMetadata({ epoch }), downstream, meters, stopped)
+}
+
+/** Neighbours of one signal, laid end to end. */
+const merged = (outs: readonly Batch[]): Batch[] => {
+  const batches: Batch[] = []
+  let run: Batch[] = []
+  for (const out of outs) {
+    if (run[0] && run[0].signal !== out.signal) {
+      batches.push(Batch.concat(run))
+      run = []
+    }
+    run.push(out)
+  }
+  if (run.length > 0) batches.push(Batch.concat(run))
+  return batches
+}
+
+const deliver = async (batch: Batch, { next, clock, log }: Downstream, meters: JoinMeters, stopped: AbortSignal): Promise<void> => {
+  for (let pause = FIRST_PAUSE; ; pause = Math.min(LONGEST_PAUSE, pause * 2)) {
+    try {
+      await next(batch)
+      return
+    } catch (error) {
+      if (error instanceof PermanentError) {
+        meters.rejected(batch.signal, reasonOf(error), batch.items)
+        log.error('a batch behind the join was refused for good and is dropped', {
+          signal: batch.signal,
+          items: batch.items,
+          reason: reasonOf(error),
+          error: error.message,
+        })
+        return
+      }
+      if (stopped.aborted) throw error
+      log.debug('a batch behind the join was not taken and is tried again', { signal: batch.signal, error: String(error) })
+      await paused(error instanceof RetryableError ? (error.after ?? pause) : pause, clock, stopped)
+    }
+  }
+}
+
+const paused = (ms: number, clock: Clock, stopped: AbortSignal): Promise<void> =>
+  new Promise(resolve => {
+    const done = () => {
+      cancel()
+      stopped.removeEventListener('abort', done)
+      resolve()
+    }
+    const cancel = clock.after(ms, done)
+    stopped.addEventListener('abort', done, { once: true })
+  })

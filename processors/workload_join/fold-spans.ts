@@ -1,0 +1,151 @@
+/** Spans into the state: counts, tokens and exemplars, booked whole to the window of their end (rules 6, 10, 12). */
+import type { Group } from '../../proto/batch.js'
+import { GROUP, KEY_VALUE, SCOPE_GROUP, SPAN, STATUS } from '../../proto/fields.js'
+import { AnyValue } from '../../proto/views/any-value.js'
+import { KeySet } from '../../proto/views/attributes.js'
+import { SPAN_KIND, STATUS_CODE } from '../../proto/views/traces.js'
+import { AGGREGATES, OPERATION_KEY, TOKEN_KEYS } from '../../proto/vocabulary/usage.js'
+import { Fields } from '../../proto/wire.js'
+import type { FoldTime } from './fold-metrics.js'
+import { type SourceFigures, SpanSums, type Workload } from './state.js'
+
+const KEYS = [...TOKEN_KEYS.input, ...TOKEN_KEYS.output, ...TOKEN_KEYS.cached, OPERATION_KEY]
+const KEY_SET = new KeySet(KEYS)
+const OUTPUTS = TOKEN_KEYS.input.length
+const CACHED = OUTPUTS + TOKEN_KEYS.output.length
+const OPERATION = CACHED + TOKEN_KEYS.cached.length
+/** Of each reason, in each window. */
+const EXEMPLARS = 3
+
+/** Event time of a span: its end; unknown, reversed or too far ahead is the append time (rule 6). */
+export const spanTime = (start: number, end: number, at: { readonly appendTime: number; readonly latest: number }): number =>
+  end === 0 || end < start || end > at.latest ? at.appendTime : end
+
+export class SpanFold {
+  private readonly scopes = new Fields()
+  private readonly spans = new Fields()
+  private readonly span = new Fields()
+  private readonly inner = new Fields()
+  private readonly value = new AnyValue()
+  private readonly numbers = new Float64Array(OPERATION)
+  private aggregate = false
+
+  /** Takes the spans of one group; `window` is the length of windows, milliseconds. Throws WireError. */
+  fold(workload: Workload, group: Group, at: FoldTime, window: number): void {
+    const scopes = this.scopes.reset(group.rest)
+    while (scopes.next()) {
+      if (scopes.number !== GROUP.scopes) continue
+      const spans = this.spans.enter(scopes)
+      while (spans.next()) if (spans.number === SCOPE_GROUP.items) this.foldSpan(workload, this.span.enter(spans), at, window)
+    }
+  }
+
+  private foldSpan(workload: Workload, span: Fields, at: FoldTime, window: number): void {
+    let start = 0
+    let end = 0
+    let kind = 0
+    let status = 0
+    let usage = false
+    let traceAt = -1
+    let spanAt = -1
+    this.aggregate = false
+    while (span.next()) {
+      switch (span.number) {
+        case SPAN.attributes:
+          // Only calls and engines say what a request took; kind comes before attributes wherever fields are written in order.
+          if (kind === 0 || kind === SPAN_KIND.server || kind === SPAN_KIND.client) usage = this.foldAttribute(span, usage)
+          break
+        case SPAN.startTime:
+          start = span.millis()
+          break
+        case SPAN.endTime:
+          end = span.millis()
+          break
+        case SPAN.kind:
+          kind = span.int()
+          break
+        case SPAN.status:
+          status = this.statusOf(span)
+          break
+        case SPAN.traceId:
+          traceAt = span.end - span.start === 16 ? span.start : -1
+          break
+        case SPAN.spanId:
+          spanAt = span.end - span.start === 8 ? span.start : -1
+          break
+      }
+    }
+    const time = spanTime(start, end, at)
+    if (time > workload.lastFact) workload.lastFact = time
+    const late = time < at.boundary
+    if (late) workload.late ??= new SpanSums()
+    const sums = late ? workload.late! : workload.window(Math.floor(time / window))
+    sums.count++
+    const failed = status === STATUS_CODE.error
+    if (failed) sums.errors++
+    if (usage && !this.aggregate) this.book(workload, sums, kind, time)
+    if (!late && traceAt >= 0 && spanAt >= 0) this.remember(sums, span.bytes, traceAt, spanAt, Math.max(0, end - start), failed)
+  }
+
+  private foldAttribute(attribute: Fields, usage: boolean): boolean {
+    const inner = this.inner.enter(attribute)
+    // Key first, then value: what every writer writes.
+    if (!takes(inner, KEY_VALUE.key)) return usage
+    const key = KEY_SET.indexOf(inner.bytes, inner.start, inner.end)
+    if (key < 0 || !takes(inner, KEY_VALUE.value)) return usage
+    const value = this.value.read(inner.bytes, inner.start, inner.end)
+    if (key === OPERATION) {
+      this.aggregate = AGGREGATES.includes(value.string() ?? '')
+      return usage
+    }
+    const amount = value.number() ?? Number(value.string() ?? Number.NaN)
+    if (!Number.isFinite(amount) || amount < 0) return usage
+    if (!usage) this.numbers.fill(-1)
+    this.numbers[key] = amount
+    return true
+  }
+
+  private book(workload: Workload, sums: SpanSums, kind: number, time: number): void {
+    const source = kind === SPAN_KIND.server ? 'engine_spans' : kind === SPAN_KIND.client ? 'client_spans' : undefined
+    if (source === undefined) return
+    const figures: SourceFigures = source === 'engine_spans' ? sums.engine : sums.client
+    figures.requests++
+    figures.input += this.first(0, OUTPUTS)
+    figures.output += this.first(OUTPUTS, CACHED)
+    figures.cached += this.first(CACHED, OPERATION)
+    if (time > workload.seen[source]) workload.seen[source] = time
+  }
+
+  private first(from: number, until: number): number {
+    for (let key = from; key < until; key++) if (this.numbers[key]! >= 0) return this.numbers[key]!
+    return 0
+  }
+
+  private statusOf(span: Fields): number {
+    const status = this.inner.enter(span)
+    let code = 0
+    while (status.next()) if (status.number === STATUS.code) code = status.int()
+    return code
+  }
+
+  /** Keeps the slowest few and the first few errors. */
+  private remember(sums: SpanSums, bytes: Uint8Array, traceAt: number, spanAt: number, duration: number, failed: boolean): void {
+    const durationSeconds = duration / 1000
+    if (failed && sums.failed.length < EXEMPLARS) sums.failed.push(exemplar(bytes, traceAt, spanAt, 'error', durationSeconds))
+    const { slowest } = sums
+    if (slowest.length === EXEMPLARS && durationSeconds <= slowest[EXEMPLARS - 1]!.durationSeconds) return
+    let at = slowest.length
+    while (at > 0 && slowest[at - 1]!.durationSeconds < durationSeconds) at--
+    slowest.splice(at, 0, exemplar(bytes, traceAt, spanAt, 'slowest', durationSeconds))
+    if (slowest.length > EXEMPLARS) slowest.pop()
+  }
+}
+
+const takes = (fields: Fields, number: number): boolean => fields.next() && fields.number === number
+
+const exemplar = (bytes: Uint8Array, traceAt: number, spanAt: number, reason: 'slowest' | 'error', durationSeconds: number) => ({
+  traceId: bytes.slice(traceAt, traceAt + 16),
+  spanId: bytes.slice(spanAt, spanAt + 8),
+  reason,
+  durationSeconds,
+})

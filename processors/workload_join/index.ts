@@ -1,0 +1,148 @@
+import { z } from 'zod'
+import { byteSize, duration } from '../../config/options.js'
+import type { Batch } from '../../proto/batch.js'
+import { component, type Upstream } from '../../runtime/component.js'
+import { PermanentError, RetryableError } from '../../runtime/errors.js'
+import { Refusal, type Running, STREAMS, type Stream, type Windowing, windowingProblem } from '../../streams/index.js'
+import { deliverInOrder } from './deliver.js'
+import { JoinHandler } from './handler.js'
+import { KIND } from './kinds.js'
+import { joinMeters } from './meters.js'
+import { Splitter } from './split.js'
+
+const options = z
+  .strictObject({
+    stream: z
+      .string()
+      .default('workloads')
+      .describe('Name in the `streams:` section of the stream on which telemetry of a workload meets.'),
+    window: duration('10s').describe('Length of a window: one correlated event for each workload and window.'),
+    grace: duration('15s').describe(
+      'How late telemetry may reach the gateway and still count in its own window. Spans wait this long before they are passed on.',
+    ),
+    max_gap: duration('90s').describe(
+      'A sample says nothing about more than this time before it, and its value is carried on no longer. At least twice the scrape interval.',
+    ),
+    history: duration('5m').describe(
+      'How long samples are remembered: bounds the spans that can be fully covered, and what is read again after a restart.',
+    ),
+    hold_spans: z
+      .boolean()
+      .default(true)
+      .describe(
+        '`true`: a span waits until the samples of its whole duration are there. `false`: it is passed on at once with what is known.',
+      ),
+    enrich: z
+      .enum(['full', 'compact'])
+      .default('full')
+      .describe(
+        'Attributes written on spans: `compact` leaves out GPU ids, identity source, memory bytes, temperature, throttling and carried time.',
+      ),
+    max_held: byteSize('256MiB').describe('Memory for spans that wait; above it the oldest are passed on as they came.'),
+    max_state_bytes: byteSize('512MiB').describe(
+      'Memory for samples and series; above it new devices, engines and series are not remembered, and counted.',
+    ),
+    max_workloads: z
+      .int()
+      .min(1)
+      .default(10_000)
+      .describe('Workloads a partition keeps apart; spans of further ones are counted together as `ai_factory.overflow`.'),
+  })
+  .superRefine(({ window, grace, max_gap, history }, context) => {
+    const problem = windowingProblem({ window, grace, maxGap: max_gap, history })
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem, path: ['history'], input: history })
+  })
+type Options = z.infer<typeof options>
+
+export default component({
+  kind: 'processor',
+  type: 'workload_join',
+  summary:
+    'Joins spans, metrics and logs of one workload: spans carry the state of their GPUs and engine, every window gives one correlated event.',
+  stability: 'beta',
+  signals: ['traces', 'metrics', 'logs'],
+  config: options,
+  examples: {
+    'With its defaults': '{}\n',
+    'Shorter windows, samples at most every 5 s': 'window: 5s\ngrace: 5s\nmax_gap: 15s\nhistory: 1m\n',
+    'Pass spans on at once': 'hold_spans: false\nenrich: compact\n',
+  },
+  create: (config, context) => new WorkloadJoin(config, context),
+})
+
+/** Upstream ends with the append, which is the acknowledgement; downstream begins at the log. */
+class WorkloadJoin {
+  private readonly splitter = new Splitter()
+  private readonly stream: Stream
+  private readonly meters: ReturnType<typeof joinMeters>
+  private running: Running | undefined
+  private stopping = new AbortController()
+
+  constructor(
+    private readonly config: Options,
+    private readonly context: Upstream,
+  ) {
+    this.stream = context.host.get(STREAMS).get(config.stream)
+    this.meters = joinMeters(context.meter, context.id)
+  }
+
+  async start(): Promise<void> {
+    const { config, context, meters } = this
+    this.stopping = new AbortController()
+    const { signal } = this.stopping
+    const windowing: Windowing = { window: config.window, grace: config.grace, maxGap: config.max_gap, history: config.history }
+    const handlers = new Map<number, JoinHandler>()
+    const stateBytes = () => [...handlers.values()].reduce((sum, handler) => sum + handler.stateBytes(), 0)
+    const handlerOptions = {
+      stream: config.stream,
+      enrich: config.enrich,
+      holdSpans: config.hold_spans,
+      room: () => stateBytes() < config.max_state_bytes,
+      maxWorkloads: config.max_workloads,
+    }
+    this.running = await this.stream.run<Batch>({
+      windowing,
+      maxHeld: config.max_held,
+      handler: (partition, first) => {
+        const handler = new JoinHandler(handlerOptions, first, meters)
+        handlers.set(partition, handler)
+        return handler
+      },
+      size: batch => batch.bytes,
+      deliver: (batches, epoch) => deliverInOrder(batches, epoch, context, meters, signal),
+      duplicate: (kind, items) => meters.outcome(KIND.signal(kind), 'duplicate', items),
+    })
+  }
+
+  /** Resolves when the batch is durably on the stream. */
+  readonly consume = async (batch: Batch): Promise<void> => {
+    if (batch.signal === 'events') return this.context.next(batch)
+    const entries = this.splitter.split(batch, this.config.window)
+    if (entries.length === 0) return
+    let appended: 'held' | 'pass'
+    try {
+      appended = await this.stream.append(entries)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      const { message, reason, retryable, after } = error
+      throw retryable ? new RetryableError(message, reason, after, { cause: error }) : new PermanentError(message, reason, { cause: error })
+    }
+    if (appended === 'held') return
+    this.meters.outcome(batch.signal, 'unjoined', batch.items)
+    await this.context.next(batch)
+  }
+
+  async stop(deadline: AbortSignal): Promise<void> {
+    const { running } = this
+    this.running = undefined
+    if (!running) return
+    const give = () => this.stopping.abort()
+    deadline.addEventListener('abort', give, { once: true })
+    try {
+      await running.stop(deadline)
+    } finally {
+      deadline.removeEventListener('abort', give)
+      this.stopping.abort()
+    }
+  }
+}

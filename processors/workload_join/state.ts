@@ -1,0 +1,240 @@
+/** What the join remembers of one workload: its devices and engines with their samples, and the figures of windows that are open. */
+import type { Exemplar, FigureSource } from '../../proto/events/event.js'
+import { WORKLOAD_CONFIDENCE, WORKLOAD_SOURCE } from '../../proto/vocabulary/attributes.js'
+import type { Role, RoleName } from '../../proto/vocabulary/roles.js'
+import { ByteMap } from './byte-map.js'
+import { DEVICE, ENGINE } from './columns.js'
+import type { Counter } from './counter.js'
+import type { Identity } from './identity.js'
+import type { Templates } from './template.js'
+import { Track } from './track.js'
+
+/** A counter of a target with what its amounts mean. */
+export interface Booked {
+  readonly role: RoleName
+  /** `stop`, `length`… where the role's series are told apart. */
+  readonly variant: string
+  readonly counter: Counter
+  /** Amount = raw growth × scale. */
+  readonly scale: number
+  /** Of a histogram: its upper bounds; components are count, buckets, sum. */
+  readonly bounds: readonly number[] | undefined
+  /** Orders the sums, so that they come out the same in every run. */
+  readonly key: string
+  /** False once the target has forgotten it. */
+  alive: boolean
+}
+
+export class Target {
+  /** False once the workload has forgotten it. */
+  alive = true
+  readonly track: Track
+  /** By role and labels, kept in the order of their keys. */
+  readonly counters = new Map<string, Booked>()
+  counterList: Booked[] = []
+  /** Last raw value and time of each throttling counter: [time, value]. */
+  readonly throttles = new Map<string, [number, number]>()
+
+  constructor(
+    readonly identity: Identity,
+    columns: number,
+  ) {
+    this.track = new Track(columns)
+  }
+
+  book(booked: Booked): Booked {
+    this.counters.set(booked.key, booked)
+    this.counterList = [...this.counters.values()].sort((a, b) => (a.key < b.key ? -1 : 1))
+    return booked
+  }
+
+  forget(oldest: number, coarseBefore: number, spacing: number): boolean {
+    let alive = this.track.forget(oldest)
+    let dropped = false
+    for (const booked of this.counterList) {
+      if (booked.counter.forget(oldest, coarseBefore, spacing)) alive = true
+      else {
+        this.counters.delete(booked.key)
+        booked.alive = false
+        dropped = true
+      }
+    }
+    if (dropped) this.counterList = this.counterList.filter(({ alive }) => alive)
+    for (const [reason, [time]] of this.throttles) if (time < oldest) this.throttles.delete(reason)
+    return alive
+  }
+
+  get bytes(): number {
+    let bytes = 600 + this.track.bytes + 150 * this.throttles.size
+    for (const { counter } of this.counterList) bytes += 300 + counter.bytes
+    return bytes
+  }
+}
+
+/** Devices and engines that a span ran on. */
+export interface Targets {
+  readonly devices: readonly Target[]
+  readonly engines: readonly Target[]
+}
+
+export interface SourceFigures {
+  input: number
+  output: number
+  cached: number
+  requests: number
+}
+const noFigures = (): SourceFigures => ({ input: 0, output: 0, cached: 0, requests: 0 })
+
+/** What spans say about one window, or about windows that had closed. */
+export class SpanSums {
+  count = 0
+  errors = 0
+  readonly engine = noFigures()
+  readonly client = noFigures()
+  readonly slowest: Exemplar[] = []
+  readonly failed: Exemplar[] = []
+}
+
+export type SpanSource = Exclude<FigureSource, 'engine_metrics'>
+
+interface CachedTemplates {
+  readonly devices: readonly Target[]
+  readonly source: string
+  readonly confidence: string
+  readonly templates: Templates
+}
+
+export class Workload {
+  /** In the order of their ids. */
+  devices: Target[] = []
+  engines: Target[] = []
+  readonly deviceById = new Map<string, Target>()
+  readonly engineById = new Map<string, Target>()
+  /** Changes when a device or engine comes or goes. */
+  generation = 0
+  /** Resource bytes → what their points stand for. */
+  readonly resources = new ByteMap<ResourceState>()
+  /** Window index → figures of its spans. */
+  readonly windows = new Map<number, SpanSums>()
+  late: SpanSums | undefined
+  /** What its latest sender said of the identity. */
+  source = ''
+  confidence = ''
+  /** Latest sample and latest record of any kind, in event time. */
+  lastSample = Number.NEGATIVE_INFINITY
+  lastFact = Number.NEGATIVE_INFINITY
+  /** When each source of tokens and requests was last seen. */
+  readonly seen: Record<FigureSource, number> = {
+    engine_metrics: Number.NEGATIVE_INFINITY,
+    engine_spans: Number.NEGATIVE_INFINITY,
+    client_spans: Number.NEGATIVE_INFINITY,
+  }
+
+  private cached: { generation: number; made: CachedTemplates[] } = { generation: 0, made: [] }
+
+  constructor(
+    readonly id: string,
+    readonly overflow = false,
+  ) {}
+
+  /** Templates for spans on these devices whose sender says this of its identity; made anew when devices have come or gone. */
+  templates(devices: readonly Target[], source: string, confidence: string, make: () => Templates): Templates {
+    if (this.cached.generation !== this.generation || this.cached.made.length > 64) this.cached = { generation: this.generation, made: [] }
+    const { made } = this.cached
+    for (const known of made)
+      if (known.source === source && known.confidence === confidence && sameTargets(known.devices, devices)) return known.templates
+    const templates = make()
+    made.push({ devices, source, confidence, templates })
+    return templates
+  }
+
+  target(level: 'device' | 'engine', identity: Identity): Target {
+    const byId = level === 'device' ? this.deviceById : this.engineById
+    let target = byId.get(identity.id)
+    if (!target) {
+      target = new Target(identity, level === 'device' ? DEVICE.columns : ENGINE.columns)
+      byId.set(identity.id, target)
+      this.order()
+    }
+    return target
+  }
+
+  window(index: number): SpanSums {
+    let sums = this.windows.get(index)
+    if (!sums) {
+      sums = new SpanSums()
+      this.windows.set(index, sums)
+    }
+    return sums
+  }
+
+  /** Forgets what is older than `oldest`. Returns whether anything is left. */
+  forget(oldest: number, coarseBefore: number, spacing: number): boolean {
+    let gone = false
+    for (const byId of [this.deviceById, this.engineById])
+      for (const [id, target] of byId)
+        if (!target.forget(oldest, coarseBefore, spacing)) {
+          byId.delete(id)
+          target.alive = false
+          gone = true
+        }
+    if (gone) this.order()
+    this.resources.retain(resource => resource.forget(oldest))
+    return this.deviceById.size > 0 || this.engineById.size > 0 || this.windows.size > 0 || this.lastFact >= oldest
+  }
+
+  get bytes(): number {
+    let bytes = 1500 + this.resources.bytes + 400 * this.windows.size
+    for (const target of this.deviceById.values()) bytes += target.bytes
+    for (const target of this.engineById.values()) bytes += target.bytes
+    for (const resource of this.resources.values()) bytes += resource.points.bytes + 300
+    return bytes
+  }
+
+  private order(): void {
+    const sorted = (targets: Map<string, Target>) => [...targets.values()].sort((a, b) => (a.identity.id < b.identity.id ? -1 : 1))
+    this.devices = sorted(this.deviceById)
+    this.engines = sorted(this.engineById)
+    this.generation++
+  }
+}
+
+const sameTargets = (a: readonly Target[], b: readonly Target[]): boolean =>
+  a.length === b.length && a.every((target, i) => target === b[i])
+
+/** What the points with one set of attributes stand for, found once and remembered by the bytes of the attributes. */
+export interface PointState {
+  device: Target | undefined
+  engine: Target | undefined
+  /** Counters of these attributes by role. */
+  readonly counters: Map<Role, Booked>
+  /** Part of the device that is the workload's. */
+  readonly share: number
+  readonly labels: ReadonlyMap<string, string>
+  /** All labels in the order of their names: the same series has the same text, however its attributes are ordered. */
+  readonly canonical: string
+  lastTime: number
+}
+
+/** One resource that sends samples of the workload. */
+export class ResourceState {
+  readonly source: string
+  readonly confidence: string
+  readonly points = new ByteMap<PointState>()
+  lastTime = Number.NEGATIVE_INFINITY
+
+  constructor(readonly labels: ReadonlyMap<string, string>) {
+    this.source = labels.get(WORKLOAD_SOURCE) ?? ''
+    this.confidence = labels.get(WORKLOAD_CONFIDENCE) ?? ''
+  }
+
+  /** Targets of spans with this resource; found again when devices or engines have come or gone. */
+  targets: Targets | undefined
+  targetsGeneration = -1
+
+  /** Forgets what was last seen before `oldest`. Returns whether the resource was seen since. */
+  forget(oldest: number): boolean {
+    this.points.retain(({ lastTime }) => lastTime >= oldest)
+    return this.lastTime >= oldest
+  }
+}
