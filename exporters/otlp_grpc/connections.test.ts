@@ -30,14 +30,21 @@ const vanishing = (endpoint: string, ms: number): Promise<string> => {
 describe('connections that end', () => {
   test('a server that says goodbye (GOAWAY) finishes its calls; new ones go to a new connection', async () => {
     const seen: http2.ServerHttp2Session[] = []
+    let read = (): void => {}
+    const goodbyeRead = new Promise<void>(resolve => {
+      read = resolve
+    })
     const { endpoint } = await rawServer((stream, session) => {
       seen.push(session)
-      if (seen.length === 1) session.goaway(0, stream.id)
-      setTimeout(() => ok(stream), 300)
+      if (seen.length > 1) return ok(stream)
+      session.goaway(http2.constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1)
+      // The answer to a ping behind it says that the client has read the goodbye.
+      session.ping(() => read())
+      void goodbyeRead.then(() => setTimeout(() => ok(stream), 20))
     })
     const { consume } = await started({ endpoint })
     const first = consume(spans('a'))
-    await wait(150)
+    await goodbyeRead
     await consume(spans('b'))
     await first
     expect(seen).toHaveLength(2)
