@@ -17,6 +17,8 @@ const PERMANENT: Readonly<Record<number, string>> = {
 }
 const PROTO = 'application/x-protobuf'
 const JSON_TYPE = 'application/json'
+/** The Collector answers 400 where 413 is meant: `http: request body too large`. */
+const TOO_LARGE_WORDS = /body too large/
 /** Of a backend's words, characters that go into our own messages. */
 const LONGEST_QUOTE = 200
 
@@ -27,6 +29,7 @@ export const read = (answer: Answer, signal: OtlpSignal, now: number): PartialSu
   const message = `the backend answered ${status}${quote(answer)}`
   const retryable = RETRYABLE[status]
   if (retryable) throw new RetryableError(message, retryable, retryAfter(answer.headers['retry-after'], now))
+  if (status === 400 && TOO_LARGE_WORDS.test(message)) throw new PermanentError(message, TOO_LARGE)
   throw new PermanentError(message, PERMANENT[status] ?? 'refused')
 }
 

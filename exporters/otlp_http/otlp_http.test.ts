@@ -202,8 +202,14 @@ describe('what is answered', () => {
     expect(received).toHaveLength(1)
   })
 
-  test('413 cuts the request until it fits', async () => {
-    const { received, endpoint } = await backend((response, { body }) => response.writeHead(body.length > 40 ? 413 : 200).end())
+  test.each([
+    [413, ''],
+    [400, 'http: request body too large'],
+  ])('%i %s cuts the request until it fits', async (status, words) => {
+    const { received, endpoint } = await backend((response, { body }) => {
+      const large = body.length > 40
+      response.writeHead(large ? status : 200).end(large ? words : '')
+    })
     const { consume } = await started({ endpoint, compression: 'none' })
     await consume(spans('first span', 'second span', 'third span', 'fourth span'))
     expect(received.filter(one => one.body.length <= 40).flatMap(one => one.body.toString('latin1').match(/(\w+) span/g))).toEqual([

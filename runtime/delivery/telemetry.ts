@@ -66,7 +66,7 @@ export class DeliveryTelemetry {
     this.failed.add(batch.items)
     const permanent = error instanceof PermanentError
     const message = permanent
-      ? 'the backend refused a request for good; so is its sender told'
+      ? 'the backend refused a request for good; its sender is told'
       : 'a request could not be delivered; it is given back to its sender'
     this.warn(message, { items: batch.items, reason: reasonOf(error), error: messageOf(error) })
   }
