@@ -1,0 +1,47 @@
+/**
+ * `npm run demo [-- --speed 5] [-- --seed 1] [-- --seconds N]`: a simulated AI factory and the gateway, correlated live in this terminal.
+ * On a terminal the table stays in place; otherwise plain lines. Ctrl-C ends it in order.
+ */
+import { parseArgs } from 'node:util'
+import { defaultPlan } from '../plan.js'
+import { openStage } from '../stage.js'
+import { renderGaps, renderTable } from './table.js'
+
+const { values } = parseArgs({
+  options: { speed: { type: 'string', default: '5' }, seed: { type: 'string', default: '1' }, seconds: { type: 'string' } },
+})
+const live = process.stdout.isTTY === true
+const WINDOW = '5s'
+const GRACE = '5s'
+
+let stop: () => void = () => {}
+const stopped = new Promise<void>(resolve => {
+  stop = resolve
+})
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
+
+const stage = await openStage({ plan: defaultPlan(Number(values.seed), Number(values.speed)), window: WINDOW, grace: GRACE, open: true })
+const { backend, metricsUrl, simulation, folder } = stage
+const { replicas, nodes } = simulation.factory
+const about = [
+  `A simulated AI factory: ${replicas.length} engines on ${nodes.size} nodes, ${values.speed} times as fast as life. Windows of ${WINDOW} close ${GRACE} after they end.`,
+  `The gateway runs config/examples/demo.yaml. Its own metrics: ${metricsUrl}   its stream: ${folder}/streams`,
+]
+console.log(about.join('\n'))
+
+const show = () => {
+  const table = renderTable(backend, Date.now())
+  const totals = `${backend.events.size} correlated events, ${backend.metrics.points} data points received by the backend`
+  const lines = [...table, '', ...renderGaps(backend), totals]
+  if (live) process.stdout.write(`\x1b[2J\x1b[H${[...about, '', ...lines, '', 'Ctrl-C ends it.'].join('\n')}\n`)
+  else if (table.length > 1) console.log([`-- ${new Date().toISOString()}`, ...lines].join('\n'))
+}
+const timer = setInterval(show, live ? 1000 : 10_000)
+const end = values.seconds ? setTimeout(stop, Number(values.seconds) * 1000) : undefined
+await stopped
+clearInterval(timer)
+clearTimeout(end)
+if (!live) show()
+const code = await stage.close()
+console.log(code === 0 ? 'The gateway drained and ended.' : `The gateway ended with exit code ${code}.\n${stage.gateway.log}`)
+process.exitCode = code === 0 ? 0 : 1
