@@ -118,8 +118,9 @@ export class Tail {
     for (const block of this.blocks) {
       const end = block.position + block.bytes.length
       if (end <= position || bytes >= limit) continue
-      frames.push(...framesOf(block, Math.max(position, block.position)))
-      bytes += block.bytes.length
+      const from = Math.max(position, block.position)
+      frames.push(...framesOf(block, from))
+      bytes += end - from
     }
     return frames
   }
