@@ -1,11 +1,13 @@
 /** The edge between two components: what crosses it is counted, and what is thrown across it is a refusal of one of the two kinds. */
+import { WireError } from '../proto/wire.js'
 import type { Consume, Log } from './component.js'
 import { PermanentError, RetryableError } from './errors.js'
 import type { Observer } from './telemetry/ledger.js'
 
-/** Anything but the two refusals is a bug of the component: told in full here, retryable for whoever sent the batch. */
+/** Bytes that cannot be read will never be. Anything else but the two refusals is a bug of the component: told in full here, retryable for whoever sent the batch. */
 const asRefusal = (thrown: unknown, log: Log): RetryableError | PermanentError => {
   if (thrown instanceof RetryableError || thrown instanceof PermanentError) return thrown
+  if (thrown instanceof WireError) return new PermanentError(thrown.message, 'malformed', { cause: thrown })
   log.error('bug: a component threw something that is no refusal', {
     error: thrown,
     stack: thrown instanceof Error ? thrown.stack : undefined,

@@ -131,8 +131,9 @@ export class Backend {
         }
         const series = `${name}${labels(point.attributes)}`
         if (window.values.has(series)) continue
-        // Of a histogram, its mean.
-        window.values.set(series, point instanceof HistogramPointView ? (point.sum ?? Number.NaN) / point.count : point.value)
+        // Of a histogram, its mean; one that counted nothing has none.
+        if (point instanceof NumberPointView) window.values.set(series, point.value)
+        else if (point.count > 0) window.values.set(series, point.sum / point.count)
         if (point instanceof NumberPointView && metrics.metric.isMonotonic) {
           const total = name + kindOf(point.attributes)
           book.totals.set(total, (book.totals.get(total) ?? 0) + point.value)

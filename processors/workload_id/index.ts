@@ -1,8 +1,6 @@
 /** Finds the workload of every span, data point and log record, and writes its id on their resource. */
-import { type Batch, SIGNALS } from '../../proto/batch.js'
-import { WireError } from '../../proto/wire.js'
+import { SIGNALS } from '../../proto/batch.js'
 import { type Consumer, component, type Upstream } from '../../runtime/component.js'
-import { PermanentError } from '../../runtime/errors.js'
 import { Assigner, type Unresolved } from './assign.js'
 import { type Options, options } from './options.js'
 import { Resolver } from './resolver.js'
@@ -23,17 +21,7 @@ const create = (config: Options, { clock, log, meter, next }: Upstream): Consume
   return {
     start: async () => files.watch(),
     stop: async () => files.close(),
-    consume: async batch => next(assigned(current, batch)),
-  }
-}
-
-/** Throws PermanentError: what cannot be read will never be. */
-const assigned = (assigner: Assigner, batch: Batch): Batch => {
-  try {
-    return assigner.assign(batch)
-  } catch (error) {
-    if (error instanceof WireError) throw new PermanentError(error.message, 'malformed', { cause: error })
-    throw error
+    consume: async batch => next(current.assign(batch)),
   }
 }
 

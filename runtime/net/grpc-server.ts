@@ -69,7 +69,7 @@ export class GrpcServer {
       },
       maxHeaderListPairs: MAX_HEADERS,
       maxSettings: 16,
-      // Off, as in @grpc/grpc-js: Node 20 miscounts and then resets good streams. What a session holds is bounded by its streams.
+      // Off, as in @grpc/grpc-js: what a session holds is bounded by its streams and by admission, not by resets of good streams.
       maxSessionMemory: 1_000_000,
       unknownProtocolTimeout: 1_000,
     }
