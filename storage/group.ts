@@ -111,16 +111,17 @@ export class Tail {
     return this.blocks[0]?.position ?? Infinity
   }
 
-  /** Records from `position` (not before `start`) on, about `limit` bytes. */
+  /** Records from `position` (not before `start`) on, block by block until at least `limit` bytes are covered. */
   read(position: number, limit: number): Frame[] {
     const frames: Frame[] = []
-    let bytes = 0
+    let covered = 0
     for (const block of this.blocks) {
       const end = block.position + block.bytes.length
-      if (end <= position || bytes >= limit) continue
+      if (end <= position) continue
+      if (covered >= limit) break
       const from = Math.max(position, block.position)
-      frames.push(...framesOf(block, from))
-      bytes += end - from
+      for (const frame of framesOf(block, from)) frames.push(frame)
+      covered += end - from
     }
     return frames
   }

@@ -187,6 +187,39 @@ describe('segmented log', () => {
     }
   })
 
+  test('B F08 what a failed write left in a segment that cannot even be cut is not read after a restart', async () => {
+    const disk = new TestDisk()
+    const log = await open(disk, new Seen(), { segmentBytes: 1e6 })
+    await log.append([record('good')])
+    const [suspect] = await segmentNames(disk)
+    let syncs = 1
+    disk.fault = (operation, path) =>
+      path.endsWith(suspect!) && ((operation === 'sync' && syncs-- > 0) || (operation === 'write' && syncs < 1)) ? EIO : undefined
+    await expect(log.append([record('refused')])).rejects.toThrow('EIO')
+    await log.append([record('after')])
+    disk.fault = () => undefined
+    expect(await texts(await open(disk))).toEqual(['good', 'after'])
+  })
+
+  test('bytes of the log inside a record are never taken for records, whatever is damaged around them', async () => {
+    const disk = new TestDisk()
+    const log = await open(disk, new Seen(), { segmentBytes: 1e6 })
+    await log.append([record('inner', 7)])
+    const [name] = await segmentNames(disk)
+    const path = `${DIRECTORY}/${name}`
+    let bytes = Buffer.alloc(0)
+    disk.edit(path, content => (bytes = Buffer.from(content)))
+    await log.close()
+    const again = await open(disk, new Seen(), { segmentBytes: 1e6 })
+    await again.append([{ items: 3, slices: [bytes] }, record('last')])
+    await again.close()
+    // The header of the record that holds the copy.
+    disk.edit(path, content => content.fill(0, bytes.length, bytes.length + 28))
+    const seen = new Seen()
+    expect(await texts(await open(disk, seen), seen)).toEqual(['inner', 'last'])
+    expect(seen.lostItems).toBe(3)
+  })
+
   test('B F07 a full disk refuses records, still takes ticks, and is used again when space returns', async () => {
     const disk = new TestDisk()
     const seen = new Seen()
@@ -282,6 +315,38 @@ describe('segmented log, any damage', () => {
         expect(seen.lostItems).toBe(missing.reduce((sum, { items }) => sum + items, 0))
       }),
       { numRuns: 200 },
+    )
+  })
+
+  test('any extents, alone or neighbours, over blocks and segments, in memory and on disk, are read again whole', async () => {
+    const extents = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 40 })), { minLength: 1, maxLength: 30 })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 400 }),
+        fc.constantFrom(3000, 200_000, 1e9),
+        fc.boolean(),
+        extents,
+        async (count, segmentBytes, fromDisk, wanted) => {
+          const disk = new TestDisk()
+          const first = await open(disk, new Seen(), { segmentBytes })
+          let batch: { items: number; slices: readonly Buffer[] }[] = []
+          for (let index = 0; index < count; index++) {
+            batch.push(record(`${index}:`.padEnd((index * 7919) % 1500, 'x')))
+            if (index % 13 === 0 || index === count - 1) {
+              await first.append(batch)
+              batch = []
+            }
+          }
+          const all = await readAll(first, new Seen())
+          if (fromDisk) await first.close()
+          const log = fromDisk ? await open(disk, new Seen(), { segmentBytes }) : first
+          const ranges = wanted.map(([start, length]) => all.slice(start % count, (start % count) + length))
+          const found = await log.reread(ranges.map(range => ({ from: range[0]!.position, to: range.at(-1)!.end })))
+          expect(found.map(frames => frames.map(({ body }) => body.toString()))).toEqual(ranges.map(range => range.map(({ text }) => text)))
+          expect(all.length).toBe(count)
+        },
+      ),
+      { numRuns: 60 },
     )
   })
 

@@ -294,7 +294,7 @@ export class SegmentedLog {
       if (!segment) break
       const scan = await segment.scan(at, to - at)
       if (scan.damaged > 0) this.events.damaged(segment.path, at, scan.damaged)
-      frames.push(...scan.frames)
+      for (const frame of scan.frames) frames.push(frame)
       at = scan.next >= segment.end ? this.after(segment) : scan.next
     }
     return frames

@@ -41,7 +41,8 @@ export interface Raw {
 
 /** A moment between two records of a partition (rule 18). Small: on Kafka it is the offset commit and its metadata. */
 export interface Checkpoint {
-  readonly watermark: number
+  /** The watermark there is this minus `grace`. */
+  readonly streamTime: number
   /** The first offset whose outputs are not yet acknowledged. */
   readonly next: number
   /** Where reading begins after a restart, the stream time there (0: nothing was read before), and the settings in force there. */

@@ -211,8 +211,8 @@ export class EmbeddedDriver implements Driver {
       )
     this.checkpoints = new Map(checkpoints)
     const { clock, log } = this.ports
-    for (const [partition, { watermark, windowing }] of checkpoints) {
-      const ahead = watermark + windowing.grace - clock.now()
+    for (const [partition, { streamTime, windowing }] of checkpoints) {
+      const ahead = streamTime - clock.now()
       if (ahead > windowing.grace)
         log.error('the log is ahead of the clock: until the clock has caught up, everything is late', {
           stream,

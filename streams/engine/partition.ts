@@ -75,6 +75,8 @@ export class Partition<Out> {
   private filled = Infinity
   /** Outputs of records below this offset were acknowledged before the restart. */
   private readonly muteBelow: number
+  /** Stream time at the checkpoint. */
+  private readonly restoredTime: number
   private evictedBelow: number
   private muted: boolean
 
@@ -91,6 +93,7 @@ export class Partition<Out> {
     this.muteBelow = checkpoint?.next ?? offset
     this.evictedBelow = checkpoint?.evictedBelow ?? 0
     this.muted = offset < this.muteBelow
+    this.restoredTime = checkpoint?.streamTime ?? NO_RECORD
     this.handler = makeHandler(partition, this.windowing)
     this.once = new Once(onceHorizon(this.windowing))
     if (checkpoint && checkpoint.oldestStreamTime > NO_RECORD) this.begin(checkpoint.oldestStreamTime)
@@ -119,7 +122,7 @@ export class Partition<Out> {
     const { offset, streamTime, windowing } = this.timeline.oldest(this.streamTime, this.windowing)
     const needed = Math.min(this.hold.oldestOffset(), this.next)
     return {
-      watermark: this.watermark,
+      streamTime: this.streamTime,
       next: this.next,
       oldest: offset,
       oldestStreamTime: streamTime,
@@ -139,28 +142,14 @@ export class Partition<Out> {
    * then `release` it and call again. Undefined: time has arrived, and `take` follows.
    */
   advance(raw: Raw): Chunk | undefined {
-    this.muted = raw.offset < this.muteBelow
-    const before = this.streamTime
-    if (before === NO_RECORD) this.begin(raw.appendTime)
-    else if (raw.appendTime > before) {
-      this.timeline.note(raw.offset, before, this.windowing)
-      this.filled = before + this.windowing.grace + this.windowing.history
-      this.streamTime = raw.appendTime
+    if (this.muted && raw.offset >= this.muteBelow) {
+      // Where records were lost, time stands before the checkpoint: what was due by then has left already.
+      if (this.restoredTime > this.streamTime) this.moveTo(this.restoredTime, raw.offset)
+      this.nextDue()
+      this.muted = false
     }
-    const { watermark } = this
-    for (;;) {
-      const due = this.hold.nextDue()
-      const end = this.windowEnd()
-      if (Math.min(due, end) > watermark) return undefined
-      if (end < due) {
-        if (this.windowStart > this.filled) this.windowStart = this.gridStart(watermark)
-        else this.close(end, false)
-      } else {
-        const chunk = this.hold.pop()
-        this.budget.used -= BYTES_PER_CHUNK
-        if (!this.muted) return chunk
-      }
-    }
+    this.moveTo(raw.appendTime, raw.offset)
+    return this.nextDue()
   }
 
   /** The bytes of a chunk that `advance` or `overflow` asked for. */
@@ -191,6 +180,34 @@ export class Partition<Out> {
   /** Gives back the memory it was counted for. */
   dispose(): void {
     this.budget.used -= this.hold.count * BYTES_PER_CHUNK
+  }
+
+  private moveTo(time: number, offset: number): void {
+    const before = this.streamTime
+    if (before === NO_RECORD) this.begin(time)
+    else if (time > before) {
+      this.timeline.note(offset, before, this.windowing)
+      this.filled = before + this.windowing.grace + this.windowing.history
+      this.streamTime = time
+    }
+  }
+
+  /** Closes windows and drops what was emitted before, up to the next chunk whose bytes are needed. */
+  private nextDue(): Chunk | undefined {
+    const { watermark } = this
+    for (;;) {
+      const due = this.hold.nextDue()
+      const end = this.windowEnd()
+      if (Math.min(due, end) > watermark) return undefined
+      if (end < due) {
+        if (this.windowStart > this.filled) this.windowStart = this.gridStart(watermark)
+        else this.close(end, false)
+      } else {
+        const chunk = this.hold.pop()
+        this.budget.used -= BYTES_PER_CHUNK
+        if (!this.muted) return chunk
+      }
+    }
   }
 
   private begin(streamTime: number): void {
