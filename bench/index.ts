@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --json] [-- --only TEXT] [-- --rounds N]`: the gateway and, where Go is present, the real Collector, on the same yaml in turns.
+ * `npm run bench [-- --json] [-- --only TEXT] [-- --rounds N] [-- --peer gateway] [-- --node='--cpu-prof']`: the gateway and, where Go is present, the real Collector, on the same yaml in turns.
  * Prints CPU-µs an item, delivered items a second, the sender's p50 and p99, peak memory, lost and duplicate items, output size.
  */
 import { fork } from 'node:child_process'
@@ -47,6 +47,16 @@ const helper = (script: string, args: string[] = []) => {
   }
 }
 
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean' },
+    only: { type: 'string' },
+    rounds: { type: 'string', default: '1' },
+    peer: { type: 'string' },
+    node: { type: 'string' },
+  },
+})
+
 const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
 const measure = async (scenario: Scenario, peer: Peer): Promise<Row> => {
@@ -54,7 +64,7 @@ const measure = async (scenario: Scenario, peer: Peer): Promise<Row> => {
   const sink = helper('sink.js', [String(ids), String(scenario.sinkMessagesPerSecond ?? '')])
   const send = await sink.next<number>('port')
   const receive = await freePort()
-  const subject = await Subject.start(peer, scenario.yaml({ receive, send }), receive)
+  const subject = await Subject.start(peer, scenario.yaml({ receive, send }), receive, values.node?.split(' '))
   const loader = helper('load.js')
   const counts = async () => {
     sink.ask('counts')
@@ -97,9 +107,6 @@ const measure = async (scenario: Scenario, peer: Peer): Promise<Row> => {
   }
 }
 
-const { values } = parseArgs({
-  options: { json: { type: 'boolean' }, only: { type: 'string' }, rounds: { type: 'string', default: '1' }, peer: { type: 'string' } },
-})
 const collector = buildCollector()
 if (!collector) console.error('Go is not present: no Collector to compare with.')
 const rows: Row[] = []

@@ -38,12 +38,13 @@ export class Subject {
     readonly readyAfter: number,
   ) {}
 
-  /** Starts `peer` on `yaml` and resolves when `port` answers. Throws with the process's own words when it does not within 20 s. */
-  static async start(peer: Peer, yaml: string, port: number): Promise<Subject> {
+  /** Starts `peer` on `yaml` (the gateway with `nodeArgs` for its engine) and resolves when `port` answers. Throws with the process's own words when it does not within 20 s. */
+  static async start(peer: Peer, yaml: string, port: number, nodeArgs: readonly string[] = []): Promise<Subject> {
     const folder = mkdtempSync(join(tmpdir(), 'bench-'))
     const config = join(folder, 'pipeline.yaml')
     writeFileSync(config, yaml.replaceAll('$FOLDER', folder))
-    const command = peer === 'gateway' ? [process.execPath, 'dist/main.js', 'run', '--config', config] : [COLLECTOR, '--config', config]
+    const command =
+      peer === 'gateway' ? [process.execPath, ...nodeArgs, 'dist/main.js', 'run', '--config', config] : [COLLECTOR, '--config', config]
     const began = performance.now()
     const child = spawn('taskset', ['-c', CORE, ...command], {
       stdio: ['ignore', 'pipe', 'pipe'],

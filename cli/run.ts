@@ -5,6 +5,7 @@ import { guardAgainstBugs } from '../runtime/bugs.js'
 import { SystemClock } from '../runtime/clock.js'
 import type { Clock } from '../runtime/component.js'
 import { buildGraph, type Graph } from '../runtime/graph.js'
+import { keepHeadroom } from '../runtime/heap.js'
 import { TokenMap } from '../runtime/host.js'
 import { FAREWELL_MS } from '../runtime/lifecycle.js'
 import type { RootLog } from '../runtime/log.js'
@@ -28,6 +29,7 @@ class Gateway {
   private readonly clock = new SystemClock()
   private readonly telemetry: OwnTelemetry
   private graph: Graph | undefined
+  private readonly endHeadroom = keepHeadroom(this.clock)
 
   constructor(
     private readonly plan: Plan,
@@ -61,6 +63,7 @@ class Gateway {
     const { signal, cancel } = deadlineAfter(this.clock, Math.max(0, this.plan.service.shutdown_timeout - FAREWELL_MS))
     await this.graph?.stop(signal)
     await this.telemetry.stop(signal)
+    this.endHeadroom()
     cancel()
     return !signal.aborted
   }

@@ -2,8 +2,8 @@
  * Room for the engine's old generation.
  *
  * A gateway keeps little on the heap and much in buffers that live for some milliseconds. V8 counts those buffers in its old generation's
- * limit, which for a small heap is a few dozen MiB, so that a full collection comes after every few dozen requests. Measured on Node 20 with
- * 575 kB requests: 1.4 to 1.9 CPU-µs a span with V8's own limit, 0.6 with this headroom, at 110 MiB resident instead of 80.
+ * limit, which for a small heap is a few dozen MiB, so that a full collection comes after every few dozen requests.
+ * Measured in docs/decisions/0020-heap-headroom.md.
  */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import type { Clock } from './component.js'
