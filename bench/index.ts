@@ -11,7 +11,7 @@ import type { LoadOptions, LoadResult } from './load.js'
 import { printTable, type Row, summarise } from './report.js'
 import { type Scenario, scenarios } from './scenarios.js'
 import type { SinkCounts } from './sink.js'
-import { buildCollector, type Peer, Subject } from './subject.js'
+import { missingCollector, type Peer, Subject } from './subject.js'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const OTHER_CORES = '1'
@@ -107,13 +107,13 @@ const measure = async (scenario: Scenario, peer: Peer): Promise<Row> => {
   }
 }
 
-const collector = buildCollector()
-if (!collector) console.error('Go is not present: no Collector to compare with.')
+const missing = missingCollector()
+if (missing !== undefined) console.error(`No Collector to compare with: ${missing}.`)
 const rows: Row[] = []
 for (const scenario of scenarios.filter(it => !values.only || it.name.includes(values.only)))
   for (let round = 0; round < Number(values.rounds); round++)
     for (const peer of scenario.peers ?? (['gateway', 'collector'] as const)) {
-      if ((peer === 'collector' && !collector) || (values.peer && values.peer !== peer)) continue
+      if ((peer === 'collector' && missing !== undefined) || (values.peer && values.peer !== peer)) continue
       const row = await measure(scenario, peer)
       rows.push(row)
       if (!values.json) printTable([row], rows.length === 1)

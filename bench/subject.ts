@@ -10,16 +10,18 @@ export type Peer = 'gateway' | 'collector'
 /** The pinned core of the measured process; the load and the sink share the others. */
 const CORE = '0'
 const TICKS_PER_SECOND = 100
-const COLLECTOR = 'bench/collector/otelcol-bench'
+/** Where the built Collector lies, from the root of the repository. */
+export const COLLECTOR = 'bench/collector/otelcol-bench'
 
-/** Builds the Collector once, where Go is present. False = no peer on this machine. */
-export const buildCollector = (): boolean => {
-  if (existsSync(COLLECTOR)) return true
+/** Builds the Collector once, where Go is present. Undefined when it is there, else why this machine has none. */
+export const missingCollector = (): string | undefined => {
+  if (existsSync(COLLECTOR)) return undefined
   try {
-    execFileSync('go', ['build', '-mod=mod', '-o', 'otelcol-bench', '.'], { cwd: 'bench/collector', stdio: 'ignore' })
-    return true
-  } catch {
-    return false
+    execFileSync('go', ['build', '-mod=mod', '-o', 'otelcol-bench', '.'], { cwd: 'bench/collector', stdio: ['ignore', 'ignore', 'pipe'] })
+    return undefined
+  } catch (error) {
+    const { code, stderr } = error as { code?: string; stderr?: Buffer }
+    return code === 'ENOENT' ? 'Go is not present' : `the Collector could not be built: ${stderr ?? error}`
   }
 }
 
