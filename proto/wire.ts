@@ -17,6 +17,7 @@ export {
   intAt,
   readBigUint64,
   readDouble,
+  readMillis,
   readString,
   readUint32,
   readUint64,

@@ -1,22 +1,23 @@
 /**
- * Writes what is known about a span's targets on each span of a group (rules 13, 16). The group is walked twice: to see which interval it
- * spans, so that samples are added up once for all of its spans, then to copy each span with its attributes behind it.
+ * Writes what is known about a span's targets on each span of a group (rules 13, 16). The spans are read once, to see which interval they
+ * cover, so that samples are added up once for all of them; then each is copied with its attributes behind it.
  */
 import type { Group } from '../../proto/batch.js'
-import { GROUP, KEY_VALUE, SCOPE_GROUP, SPAN } from '../../proto/fields.js'
+import { GROUP, SCOPE_GROUP, SPAN } from '../../proto/fields.js'
 import { SPAN_KIND } from '../../proto/views/traces.js'
-import { PREFIX } from '../../proto/vocabulary/attributes.js'
-import { Fields, Writer } from '../../proto/wire.js'
+import { Fields } from '../../proto/wire.js'
 import { FIGURE } from './figure.js'
 import { Lens } from './figures.js'
 import { spanTime } from './fold-spans.js'
-import type { ResourceState, Target, Targets, Workload } from './state.js'
+import { Insertion } from './insertion.js'
+import type { ResourceState, Targets, Workload } from './state.js'
+import { without } from './strip.js'
 import { present } from './targets.js'
-import { type Enrich, type SpanOutcome, type Template, Templates, WRITTEN } from './template.js'
+import { type Enrich, type SpanOutcome, Templates, WRITTEN } from './template.js'
 
 /** A span takes at least so long, milliseconds: one that ends as it starts is read at its end. */
 const LEAST = 0.001
-/** Bytes before an attribute's key: tag and length of the key, for keys shorter than 128. */
+/** Bytes of an attribute before its key: tag and length of the key, for keys shorter than 128. */
 const KEY_AT = 2
 
 export interface SpanTime {
@@ -24,11 +25,10 @@ export interface SpanTime {
   readonly latest: number
 }
 
-/** Templates and presence of one set of targets for one group. */
+/** One set of targets, as seen by the spans of one group. */
 interface View {
   readonly lens: Lens
   targets: Targets
-  devices: readonly Target[]
   templates: Templates
   low: number
   high: number
@@ -41,113 +41,56 @@ export class Enricher {
   private readonly span = new Fields()
   private readonly narrow: View = emptyView()
   private readonly whole: View = emptyView()
+  private readonly insertion = new Insertion()
   private readonly figures = new Float64Array(FIGURE.count)
-  /** Of the span just read. */
-  private start = 0
-  private end = 0
-  private isCall = false
-  private wasEnriched = false
-
-  private maxGap = 0
+  /** Of each span of the group. */
+  private starts = new Float64Array(256)
+  private ends = new Float64Array(256)
+  private calls = new Uint8Array(256)
+  private count = 0
+  private enrichedBefore = false
 
   constructor(private readonly enrich: Enrich) {}
 
   /** The group with every span enriched: the sender's targets for its own spans, everything of the workload for calls. Throws WireError. */
   group(workload: Workload, sender: ResourceState, group: Group, at: SpanTime, maxGap: number, late: boolean): Group {
-    this.maxGap = maxGap
-    const { narrow, whole } = this
-    begin(narrow, sender.targets ?? workload)
-    begin(whole, workload)
-    const { rest } = group
+    this.look(group.rest, at)
+    if (this.enrichedBefore) {
+      group = group.withRest(without(group.rest, WRITTEN))
+      this.look(group.rest, at)
+    }
+    this.survey(this.narrow, sender.targets ?? workload, 0)
+    this.survey(this.whole, workload, 1)
+    for (const view of [this.narrow, this.whole]) this.prepare(view, workload, sender, maxGap)
+    const { insertion } = this
+    insertion.begin(group.rest)
+    for (let i = 0; i < this.count; i++) this.describe(i, late)
+    return group.withRest(insertion.finish())
+  }
+
+  /** Reads what the join needs of every span; attributes are only looked at to see whether one is ours. */
+  private look(rest: Uint8Array, at: SpanTime): void {
+    this.count = 0
+    this.enrichedBefore = false
     const scopes = this.scopes.reset(rest)
-    let count = 0
     while (scopes.next()) {
       if (scopes.number !== GROUP.scopes) continue
       const spans = this.spans.enter(scopes)
-      while (spans.next()) {
-        if (spans.number !== SCOPE_GROUP.items) continue
-        this.read(spans, at)
-        const view = this.isCall ? whole : narrow
-        if (this.start < view.low) view.low = this.start
-        if (this.end > view.high) view.high = this.end
-        count++
-      }
+      while (spans.next()) if (spans.number === SCOPE_GROUP.items) this.read(this.span.enter(spans), at)
     }
-    this.prepare(narrow, workload, sender)
-    this.prepare(whole, workload, sender)
-    return group.withRest(this.write(rest, count, at, late))
   }
 
-  private prepare(view: View, workload: Workload, { source, confidence }: ResourceState): void {
-    if (view.low > view.high) return
-    const { devices, engines } = view.targets
-    view.devices = present(devices, view.low, view.high, this.maxGap)
-    view.lens.point(view.devices, present(engines, view.low, view.high, this.maxGap), view.low, view.high, this.maxGap)
-    const gpus = view.devices
-    view.templates = workload.templates(gpus, source, confidence, () => {
-      const said = { id: workload.id, source, confidence, gpus: gpus.map(({ identity }) => identity.id) }
-      return new Templates(said, this.enrich)
-    })
-  }
-
-  private write(rest: Uint8Array, count: number, at: SpanTime, late: boolean): Uint8Array {
-    const out = new Writer(rest.length + count * TYPICAL + 64)
-    const scopes = this.scopes.reset(rest)
-    while (scopes.next()) {
-      if (scopes.number !== GROUP.scopes) {
-        out.raw(rest, scopes.tagStart, scopes.end)
-        continue
-      }
-      out.begin(GROUP.scopes, scopes.end - scopes.start + count * TYPICAL)
-      const spans = this.spans.enter(scopes)
-      while (spans.next()) {
-        if (spans.number !== SCOPE_GROUP.items) {
-          out.raw(rest, spans.tagStart, spans.end)
-          continue
-        }
-        this.read(spans, at)
-        const template = this.templateOf(this.isCall ? this.whole : this.narrow, late)
-        if (this.wasEnriched) {
-          out.begin(SCOPE_GROUP.items, spans.end - spans.start + template.bytes.length)
-          this.copyWithout(spans, out)
-          out.raw(template.bytes).end()
-        } else {
-          out.header(SCOPE_GROUP.items, spans.end - spans.start + template.bytes.length)
-          out.raw(rest, spans.start, spans.end).raw(template.bytes)
-        }
-      }
-      out.end()
-    }
-    return out.finish()
-  }
-
-  /** The template for the span just read, its numbers patched. */
-  private templateOf(view: View, late: boolean): Template {
-    const { figures } = this
-    const known = view.lens.write(this.start, this.end, figures, 0)
-    let mask = 0
-    for (let figure = 0; figure < FIGURE.count; figure++) if (!Number.isNaN(figures[figure]!)) mask |= 1 << figure
-    const outcome: SpanOutcome = late ? 'late' : known ? 'matched' : 'unmatched'
-    this.counts[outcome]++
-    const template = view.templates.get(outcome, mask)
-    template.patch(figures)
-    return template
-  }
-
-  /** Reads what the join needs of a span; attributes are only looked at to see whether one is ours. */
-  private read(spans: Fields, at: SpanTime): void {
-    const span = this.span.enter(spans)
+  private read(span: Fields, at: SpanTime): void {
     const { bytes } = span
     let start = 0
     let end = 0
-    this.isCall = false
-    this.wasEnriched = false
+    let call = 0
     while (span.next()) {
       switch (span.number) {
         case SPAN.attributes: {
           const key = span.start + KEY_AT
-          // 'ai_': the beginning of PREFIX.
-          if (bytes[key] === 0x61 && bytes[key + 1] === 0x69 && bytes[key + 2] === 0x5f) this.wasEnriched = true
+          // 'ai_': how all our names begin.
+          if (bytes[key] === 0x61 && bytes[key + 1] === 0x69 && bytes[key + 2] === 0x5f) this.enrichedBefore = true
           break
         }
         case SPAN.startTime:
@@ -157,45 +100,69 @@ export class Enricher {
           end = span.millis()
           break
         case SPAN.kind:
-          this.isCall = span.int() === SPAN_KIND.client
+          call = span.int() === SPAN_KIND.client ? 1 : 0
           break
       }
     }
-    this.end = spanTime(start, end, at)
-    this.start = Math.min(start === 0 ? this.end : start, this.end - LEAST)
+    const i = this.count++
+    if (i === this.starts.length) this.grow()
+    const ended = spanTime(start, end, at)
+    this.ends[i] = ended
+    this.starts[i] = Math.min(start === 0 ? ended : start, ended - LEAST)
+    this.calls[i] = call
   }
 
-  /** Copies a span without the attributes that are about to be written. */
-  private copyWithout(spans: Fields, out: Writer): void {
-    const span = this.span.enter(spans)
-    const pair = new Fields()
-    while (span.next()) {
-      if (span.number === SPAN.attributes) {
-        let key = ''
-        pair.enter(span)
-        while (pair.next()) if (pair.number === KEY_VALUE.key) key = pair.string()
-        if (key.startsWith(PREFIX) && WRITTEN.has(key)) continue
-      }
-      out.raw(span.bytes, span.tagStart, span.end)
+  /** Which interval the spans cover that see these targets. */
+  private survey(view: View, targets: Targets, call: number): void {
+    view.targets = targets
+    view.low = Number.POSITIVE_INFINITY
+    view.high = Number.NEGATIVE_INFINITY
+    for (let i = 0; i < this.count; i++) {
+      if (this.calls[i] !== call) continue
+      if (this.starts[i]! < view.low) view.low = this.starts[i]!
+      if (this.ends[i]! > view.high) view.high = this.ends[i]!
     }
+  }
+
+  private prepare(view: View, workload: Workload, { source, confidence }: ResourceState, maxGap: number): void {
+    const { low, high } = view
+    if (low > high) return
+    const gpus = present(view.targets.devices, low, high, maxGap)
+    view.lens.point(gpus, present(view.targets.engines, low, high, maxGap), low, high, maxGap)
+    view.templates = workload.templates(gpus, source, confidence, () => {
+      const said = { id: workload.id, source, confidence, gpus: gpus.map(({ identity }) => identity.id) }
+      return new Templates(said, this.enrich)
+    })
+  }
+
+  /** Adds the attributes of the i-th span. */
+  private describe(i: number, late: boolean): void {
+    const { figures } = this
+    const view = this.calls[i] === 1 ? this.whole : this.narrow
+    const known = view.lens.write(this.starts[i]!, this.ends[i]!, figures, 0)
+    let mask = 0
+    for (let figure = 0; figure < FIGURE.count; figure++) if (!Number.isNaN(figures[figure]!)) mask |= 1 << figure
+    const outcome: SpanOutcome = late ? 'late' : known ? 'matched' : 'unmatched'
+    this.counts[outcome]++
+    this.insertion.add(view.templates.get(outcome, mask), figures)
+  }
+
+  private grow(): void {
+    const capacity = this.starts.length * 2
+    const [starts, ends, calls] = [this.starts, this.ends, this.calls]
+    this.starts = new Float64Array(capacity)
+    this.ends = new Float64Array(capacity)
+    this.calls = new Uint8Array(capacity)
+    this.starts.set(starts)
+    this.ends.set(ends)
+    this.calls.set(calls)
   }
 }
 
-/** Bytes that enrichment adds to a span, about. */
-const TYPICAL = 700
-
-const NOBODY: Targets = { devices: [], engines: [] }
 const emptyView = (): View => ({
   lens: new Lens(),
-  targets: NOBODY,
-  devices: [],
+  targets: { devices: [], engines: [] },
   templates: new Templates({ id: '', source: '', confidence: '', gpus: [] }, 'compact'),
   low: Number.POSITIVE_INFINITY,
   high: Number.NEGATIVE_INFINITY,
 })
-
-const begin = (view: View, targets: Targets): void => {
-  view.targets = targets
-  view.low = Number.POSITIVE_INFINITY
-  view.high = Number.NEGATIVE_INFINITY
-}

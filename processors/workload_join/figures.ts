@@ -11,8 +11,8 @@ const total = (timeline: Timeline, column: number): number => (timeline.covered[
 
 /** Looks at one set of targets over one range, then at any number of intervals inside it. */
 export class Lens {
-  readonly devices = new Timeline(DEVICE.columns, [DEVICE.temperature])
-  readonly engines = new Timeline(ENGINE.columns)
+  readonly devices = new Timeline(DEVICE.columns, [DEVICE.used, DEVICE.power], [DEVICE.temperature])
+  readonly engines = new Timeline(ENGINE.columns, [ENGINE.waiting, ENGINE.running])
 
   point(devices: readonly Target[], engines: readonly Target[], low: number, high: number, maxGap: number): void {
     this.devices.build(tracksOf(devices), low, high, maxGap)

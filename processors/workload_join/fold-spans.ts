@@ -5,7 +5,7 @@ import { AnyValue } from '../../proto/views/any-value.js'
 import { KeySet } from '../../proto/views/attributes.js'
 import { SPAN_KIND, STATUS_CODE } from '../../proto/views/traces.js'
 import { AGGREGATES, OPERATION_KEY, TOKEN_KEYS } from '../../proto/vocabulary/usage.js'
-import { Fields } from '../../proto/wire.js'
+import { BYTES, Fields } from '../../proto/wire.js'
 import type { FoldTime } from './fold-metrics.js'
 import { type SourceFigures, SpanSums, type Workload } from './state.js'
 
@@ -14,6 +14,7 @@ const KEY_SET = new KeySet(KEYS)
 const OUTPUTS = TOKEN_KEYS.input.length
 const CACHED = OUTPUTS + TOKEN_KEYS.output.length
 const OPERATION = CACHED + TOKEN_KEYS.cached.length
+const KEY_TAG = KEY_VALUE.key * 8 + BYTES
 /** Of each reason, in each window. */
 const EXEMPLARS = 3
 
@@ -88,11 +89,15 @@ export class SpanFold {
   }
 
   private foldAttribute(attribute: Fields, usage: boolean): boolean {
-    const inner = this.inner.enter(attribute)
-    // Key first, then value: what every writer writes.
-    if (!takes(inner, KEY_VALUE.key)) return usage
-    const key = KEY_SET.indexOf(inner.bytes, inner.start, inner.end)
-    if (key < 0 || !takes(inner, KEY_VALUE.value)) return usage
+    const { bytes, start } = attribute
+    // Key first, with a length of one byte, as every writer has it: most attributes are told apart without being read.
+    const keyStart = start + 2
+    if (bytes[start] !== KEY_TAG || bytes[start + 1]! > 0x7f || keyStart + bytes[start + 1]! > attribute.end) return usage
+    const keyEnd = keyStart + bytes[start + 1]!
+    const key = KEY_SET.indexOf(bytes, keyStart, keyEnd)
+    if (key < 0) return usage
+    const inner = this.inner.reset(bytes, keyEnd, attribute.end)
+    if (!inner.next() || inner.number !== KEY_VALUE.value) return usage
     const value = this.value.read(inner.bytes, inner.start, inner.end)
     if (key === OPERATION) {
       this.aggregate = AGGREGATES.includes(value.string() ?? '')
@@ -140,8 +145,6 @@ export class SpanFold {
     if (slowest.length > EXEMPLARS) slowest.pop()
   }
 }
-
-const takes = (fields: Fields, number: number): boolean => fields.next() && fields.number === number
 
 const exemplar = (bytes: Uint8Array, traceAt: number, spanAt: number, reason: 'slowest' | 'error', durationSeconds: number) => ({
   traceId: bytes.slice(traceAt, traceAt + 16),

@@ -1,4 +1,4 @@
-/** The attributes that the join writes on a span (rule 16), encoded once; for each span only the numbers are patched. */
+/** The attributes that the join writes on a span (rule 16), encoded once; for each span only the numbers are put in. */
 import { writeAttribute } from '../../proto/attribute.js'
 import { SPAN } from '../../proto/fields.js'
 import * as names from '../../proto/vocabulary/attributes.js'
@@ -49,9 +49,8 @@ export interface Said {
 export class Template {
   readonly bytes: Uint8Array
   /** Figure at `figures[i]` is a double at `places[i]` of the bytes. */
-  private readonly figures: readonly number[]
-  private readonly places: readonly number[]
-  private readonly view: DataView
+  readonly figures: readonly number[]
+  readonly places: readonly number[]
 
   /** `mask`: bit i = figure i is known. */
   constructor(said: Said, outcome: SpanOutcome, mask: number, enrich: Enrich) {
@@ -75,18 +74,15 @@ export class Template {
     this.bytes = writer.finish()
     this.figures = figures
     this.places = places
-    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length)
-  }
-
-  /** Puts the figures of one span into the bytes; the next span's go to the same place. */
-  patch(figures: Float64Array): void {
-    for (let i = 0; i < this.places.length; i++) this.view.setFloat64(this.places[i]!, figures[this.figures[i]!]!, true)
   }
 }
 
 /** Templates of one set of targets by outcome and mask. */
 export class Templates {
   private readonly made = new Map<number, Template>()
+  /** Spans of one chunk mostly know the same. */
+  private lastKey = -1
+  private last: Template | undefined
 
   constructor(
     private readonly said: Said,
@@ -95,11 +91,14 @@ export class Templates {
 
   get(outcome: SpanOutcome, mask: number): Template {
     const key = mask * 4 + (outcome === 'matched' ? 0 : outcome === 'unmatched' ? 1 : 2)
+    if (key === this.lastKey && this.last) return this.last
     let template = this.made.get(key)
     if (!template) {
       template = new Template(this.said, outcome, mask, this.enrich)
       this.made.set(key, template)
     }
+    this.lastKey = key
+    this.last = template
     return template
   }
 }

@@ -7,16 +7,24 @@
  */
 import { PRESENCE, type Track } from './track.js'
 
-/** Targets with equal sample times, added up over slots (edges[k], edges[k + 1]]. */
+/**
+ * Targets with equal sample times, added up over slots (edges[k], edges[k + 1]]. A slot is read as even; a gauge that is sampled more rarely
+ * than others of its target, and more rarely than `maxGap`, begins to count inside a slot and is then spread over that slot.
+ */
 class Group {
   edges = new Float64Array(32)
   slots = 0
   tracks = 0
-  /** Per column and edge, up to that edge: integral of the value, and of the time it stands for. */
-  readonly values: Float64Array[]
-  readonly covered: Float64Array[]
+  /** Per column and slot: integral of the value over the slot, and of the time it stands for. */
+  private readonly values: Float64Array[]
+  private readonly covered: Float64Array[]
   /** Presence alone: time that was observed, not carried. */
-  observed = new Float64Array(33)
+  private observed = new Float64Array(33)
+  /** The columns that hold anything. */
+  readonly active: number[] = []
+  /** Per edge a row of sums up to it: what was observed, then value and covered time of each active column. */
+  rows = new Float64Array(256)
+  stride = 1
   /** Per column: how many targets have it at all, and per slot the greatest value. */
   readonly having: Int32Array
   readonly greatest: Float64Array[]
@@ -29,7 +37,7 @@ class Group {
   }
 
   begin(track: Track, from: number, until: number, low: number, high: number, maxGap: number): void {
-    const needed = until - from + 6
+    const needed = 2 * (until - from) + 6
     if (this.edges.length < needed) this.grow(needed * 2)
     const { edges } = this
     // Before the first frame of the range nothing is known but what that frame stands for.
@@ -38,7 +46,11 @@ class Group {
       from === until ? low : from > track.first ? Math.max(track.times[from - 1]!, track.times[from]! - maxGap) : track.times[from]!
     edges[count++] = Math.min(low, begins)
     if (begins > edges[0]!) edges[count++] = begins
-    for (let at = from; at < until; at++) if (track.times[at]! > edges[count - 1]!) edges[count++] = track.times[at]!
+    for (let at = from; at < until; at++) {
+      const time = track.times[at]!
+      if (time - edges[count - 1]! > maxGap) edges[count++] = time - maxGap
+      if (time > edges[count - 1]!) edges[count++] = time
+    }
     const last = edges[count - 1]!
     if (last < high) {
       const lastFrame = until > track.first ? track.times[until - 1]! : Number.NEGATIVE_INFINITY
@@ -111,18 +123,25 @@ class Group {
     return k > 0 ? k - 1 : 0
   }
 
+  /** Sums up over the slots. */
   finish(): void {
-    const { slots } = this
-    for (let c = 0; c < this.columns; c++) {
-      if (this.having[c] === 0) continue
-      const values = this.values[c]!
-      const covered = this.covered[c]!
-      for (let k = 1; k <= slots; k++) {
-        values[k]! += values[k - 1]!
-        covered[k]! += covered[k - 1]!
+    const { slots, active, having } = this
+    active.length = 0
+    for (let c = 0; c < this.columns; c++) if (having[c]! > 0) active.push(c)
+    const stride = 1 + 2 * active.length
+    this.stride = stride
+    if (this.rows.length < (slots + 1) * stride) this.rows = new Float64Array((slots + 1) * stride * 2)
+    const { rows } = this
+    rows.fill(0, 0, stride)
+    for (let k = 1; k <= slots; k++) rows[k * stride] = rows[(k - 1) * stride]! + this.observed[k]!
+    for (let j = 0; j < active.length; j++) {
+      const values = this.values[active[j]!]!
+      const covered = this.covered[active[j]!]!
+      for (let k = 1, at = stride + 1 + 2 * j; k <= slots; k++, at += stride) {
+        rows[at] = rows[at - stride]! + values[k]!
+        rows[at + 1] = rows[at - stride + 1]! + covered[k]!
       }
     }
-    for (let k = 1; k <= slots; k++) this.observed[k]! += this.observed[k - 1]!
   }
 
   private grow(capacity: number): void {
@@ -153,15 +172,16 @@ export class Timeline {
   private readonly groups: Group[] = []
   private used = 0
 
-  /** `greatestOf`: the columns whose greatest value is asked for. */
+  /** `totalOf`, `greatestOf`: the columns whose total, whose greatest value is asked for. */
   constructor(
     readonly columns: number,
+    private readonly totalOf: readonly number[] = [],
     private readonly greatestOf: readonly number[] = [],
   ) {
     this.values = new Float64Array(columns)
     this.covered = new Float64Array(columns)
     this.totals = new Float64Array(columns)
-    this.greatest = new Float64Array(columns)
+    this.greatest = new Float64Array(columns).fill(Number.NEGATIVE_INFINITY)
   }
 
   /** Gathers what `tracks` say about [low, high). */
@@ -191,38 +211,45 @@ export class Timeline {
   /** Fills the results for [start, end), which lies in [low, high). */
   over(start: number, end: number): void {
     const { values, covered, totals, greatest } = this
-    values.fill(0)
-    covered.fill(0)
-    totals.fill(0)
-    greatest.fill(Number.NEGATIVE_INFINITY)
+    for (let c = 0; c < this.columns; c++) {
+      values[c] = 0
+      covered[c] = 0
+      totals[c] = 0
+    }
+    for (const c of this.greatestOf) greatest[c] = Number.NEGATIVE_INFINITY
     this.observed = 0
-    let present = 0
     for (let g = 0; g < this.used; g++) {
       const group = this.groups[g]!
-      const { edges, slots } = group
+      const { edges, slots, rows, stride, active, having } = group
       const from = slotOf(edges, slots, start)
       const to = slotOf(edges, slots, end)
       const fromPart = (start - edges[from]!) / (edges[from + 1]! - edges[from]!)
       const toPart = (end - edges[to]!) / (edges[to + 1]! - edges[to]!)
-      for (let c = 0; c < this.columns; c++) {
-        const having = group.having[c]!
-        if (having === 0) continue
-        const time = between(group.covered[c]!, from, fromPart, to, toPart)
+      const a = from * stride
+      const b = to * stride
+      this.observed += between(rows, a, fromPart, b, toPart, stride)
+      for (let j = 0, at = 1; j < active.length; j++, at += 2) {
+        const time = between(rows, a + at + 1, fromPart, b + at + 1, toPart, stride)
         if (!(time > 0)) continue
-        const value = between(group.values[c]!, from, fromPart, to, toPart)
+        const c = active[j]!
+        const value = between(rows, a + at, fromPart, b + at, toPart, stride)
         covered[c]! += time
         values[c]! += value
-        totals[c]! += (value / time) * having
-        if (c === PRESENCE) present += time
       }
-      this.observed += between(group.observed, from, fromPart, to, toPart)
+      for (const c of this.totalOf) {
+        const j = active.indexOf(c)
+        if (j < 0) continue
+        const at = 1 + 2 * j
+        const time = between(rows, a + at + 1, fromPart, b + at + 1, toPart, stride)
+        if (time > 0) totals[c]! += (between(rows, a + at, fromPart, b + at, toPart, stride) / time) * having[c]!
+      }
       for (const c of this.greatestOf)
-        for (let k = from; k <= to; k++) {
-          if (k === to && toPart === 0 && to > from) break
-          if (group.greatest[c]![k]! > greatest[c]!) greatest[c] = group.greatest[c]![k]!
+        if (having[c]! > 0) {
+          const last = toPart === 0 && to > from ? to - 1 : to
+          for (let k = from; k <= last; k++) if (group.greatest[c]![k]! > greatest[c]!) greatest[c] = group.greatest[c]![k]!
         }
     }
-    this.carried = Math.max(0, present - this.observed)
+    this.carried = Math.max(0, covered[PRESENCE]! - this.observed)
   }
 }
 
@@ -256,5 +283,6 @@ const slotOf = (edges: Float64Array, slots: number, time: number): number => {
   return low
 }
 
-const between = (sums: Float64Array, from: number, fromPart: number, to: number, toPart: number): number =>
-  sums[to]! + (sums[to + 1]! - sums[to]!) * toPart - sums[from]! - (sums[from + 1]! - sums[from]!) * fromPart
+/** Sum over (a, b): each a row and a part of the slot that begins there. */
+const between = (rows: Float64Array, a: number, aPart: number, b: number, bPart: number, stride: number): number =>
+  rows[b]! + (rows[b + stride]! - rows[b]!) * bPart - rows[a]! - (rows[a + stride]! - rows[a]!) * aPart

@@ -1,6 +1,6 @@
 /** What all items have in common: where they lie, and how one walks from a group to them. */
 import { GROUP, SCOPE_GROUP } from '../fields.js'
-import { BYTES, Fields, readBigUint64, readString, readUint64 } from '../wire.js'
+import { BYTES, Fields, readBigUint64, readMillis, readString } from '../wire.js'
 import { Attributes } from './attributes.js'
 import { ScopeView } from './resource.js'
 
@@ -34,7 +34,7 @@ export abstract class ItemView {
 
   /** Nanoseconds at `at` as milliseconds; 0 when there are none. */
   protected millis(at: number): number {
-    return at < 0 ? 0 : readUint64(this.bytes, at) / 1e6
+    return at < 0 ? 0 : readMillis(this.bytes, at)
   }
 
   protected nanos(at: number): bigint {

@@ -13,7 +13,7 @@ import { SpanCursor } from './traces.js'
 
 const utf8 = (text: string) => Buffer.from(text)
 const hex = (bytes: Buffer | undefined) => bytes?.toString('hex') ?? ''
-const millis = (nanos: string | undefined) => Number(BigInt(nanos ?? 0)) / 1e6
+const millis = (nanos: string | undefined) => Number(BigInt(nanos ?? 0) / 1_000_000n) + Number(BigInt(nanos ?? 0) % 1_000_000n) / 1e6
 const int = (value: string) => (Number.isSafeInteger(Number(value)) ? Number(value) : BigInt(value))
 
 /** What protobufjs read, in the terms of the views. */

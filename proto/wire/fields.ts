@@ -8,9 +8,9 @@ import {
   intAt,
   readBigUint64,
   readDouble,
+  readMillis,
   readString,
   readUint32,
-  readUint64,
   VARINT,
   varintAt,
   WireError,
@@ -137,10 +137,10 @@ export class Fields {
     return high * 0x1_0000_0000 + readUint32(this.bytes, this.start)
   }
 
-  /** A `fixed64` of nanoseconds since the epoch, as fractional milliseconds (resolution about 0.25 µs). */
+  /** A `fixed64` of nanoseconds since the epoch, as fractional milliseconds. */
   millis(): number {
     this.expect(FIXED64)
-    return readUint64(this.bytes, this.start) / 1e6
+    return readMillis(this.bytes, this.start)
   }
 
   double(): number {

@@ -67,6 +67,15 @@ export const readUint32 = (bytes: Uint8Array, at: number): number =>
 /** The fixed64 at `at` as a number: exact up to 2^53, rounded above. */
 export const readUint64 = (bytes: Uint8Array, at: number): number => readUint32(bytes, at + 4) * 0x1_0000_0000 + readUint32(bytes, at)
 
+/** The fixed64 of nanoseconds at `at` as milliseconds: whole ones exact, others to the nearest double (about 0.25 µs today). */
+export const readMillis = (bytes: Uint8Array, at: number): number => {
+  // 2^32 ns = 4294 ms + 967296 ns, so that no step is beyond 2^53.
+  const high = readUint32(bytes, at + 4)
+  const nanos = high * 967_296 + readUint32(bytes, at)
+  const whole = Math.floor(nanos / 1e6)
+  return high * 4294 + whole + (nanos - whole * 1e6) / 1e6
+}
+
 /** The fixed64 at `at`, exact. */
 export const readBigUint64 = (bytes: Uint8Array, at: number): bigint =>
   (BigInt(readUint32(bytes, at + 4)) << 32n) | BigInt(readUint32(bytes, at))
