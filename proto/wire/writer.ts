@@ -45,6 +45,13 @@ export class Writer {
     return written
   }
 
+  /** What was written, as bytes of their own; the writer is then empty and keeps its memory: for many small pieces that last. */
+  copy(): Buffer {
+    const written = Buffer.from(this.buffer.subarray(0, this.length))
+    this.clear()
+    return written
+  }
+
   /** Forgets what was written, and keeps the memory. */
   clear(): this {
     this.length = 0

@@ -16,10 +16,10 @@ const CHUNK = 64 * 1024
 const MOST_REDIRECTS = 10
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
-/** Who takes the body. A promise makes the target wait. */
+/** Who takes the body; the target waits for `chunk`. */
 export interface BodyReader {
   begin(format: ReturnType<typeof formatOf>): void
-  chunk(bytes: Buffer): Promise<void> | undefined
+  chunk(bytes: Buffer): Promise<void>
   /** `framed`: the transport said where the body ends. */
   end(framed: boolean): void
 }

@@ -4,7 +4,7 @@ import type { Admission } from '../../runtime/admission.js'
 import type { Upstream } from '../../runtime/component.js'
 import { RetryableError, reasonOf } from '../../runtime/errors.js'
 import { messageOf, ScrapeError, scrapeErrorOf } from './failure.js'
-import type { HttpScraper } from './http.js'
+import type { BodyReader, HttpScraper } from './http.js'
 import type { JobOptions } from './options.js'
 import type { Places } from './places.js'
 import { type Sending, TargetSeries } from './series/target_series.js'
@@ -24,6 +24,21 @@ export interface Shared {
 
 /** How long a refused batch waits for its second try when the refusal names no time, at most. */
 const RETRY_AFTER = 1000
+
+/** Bytes read between two looks at the clock: about a hundred lines. */
+const PIECE = 16 * 1024
+
+/** Feeds a target's series with what HTTP brings, in slices of time. */
+export const bodyReader = (series: TargetSeries, turns: Turns): BodyReader => ({
+  begin: format => series.read(format),
+  async chunk(bytes) {
+    for (let at = 0; at < bytes.length; at += PIECE) {
+      await turns.pause()
+      series.feed(bytes.subarray(at, at + PIECE))
+    }
+  },
+  end: framed => series.end(framed),
+})
 
 export class TargetLoop {
   private readonly series: TargetSeries
@@ -83,7 +98,7 @@ export class TargetLoop {
     this.halt()
     this.abort.abort(new ScrapeError('the target vanished', 'stopped'))
     await this.running
-    const sending = this.series.vanish(this.shared.context.clock.now())
+    const sending = await this.series.vanish(this.shared.context.clock.now())
     if (sending) await this.send(sending)
   }
 
@@ -131,7 +146,7 @@ export class TargetLoop {
       let sending: Sending
       try {
         await this.ask()
-        sending = this.series.finish(clock.monotonic() - started)
+        sending = await this.series.finish(clock.monotonic() - started)
         this.telemetry.succeeded.add(1)
         this.recovered()
       } catch (error) {
@@ -140,7 +155,7 @@ export class TargetLoop {
         if (fault.reason === 'stopped') return
         this.telemetry.failed(fault.reason)
         this.faulted(fault)
-        sending = this.series.fail(clock.monotonic() - started)
+        sending = await this.series.fail(clock.monotonic() - started)
       }
       for (const [reason, points] of this.series.unfit) this.telemetry.unfit(reason, points)
       this.series.unfit.clear()
@@ -163,22 +178,9 @@ export class TargetLoop {
       abort.abort(new ScrapeError(`the scrape took longer than scrape_timeout, ${timeout} ms`, 'timeout')),
     )
     try {
-      await this.http.scrape(
-        this.target,
-        {
-          begin: format => this.series.read(format),
-          chunk: bytes => {
-            const pause = turns.pause()
-            if (!pause) this.series.feed(bytes)
-            return pause?.then(() => this.series.feed(bytes))
-          },
-          end: framed => this.series.end(framed),
-        },
-        abort.signal,
-        () => {
-          this.answered = true
-        },
-      )
+      await this.http.scrape(this.target, bodyReader(this.series, turns), abort.signal, () => {
+        this.answered = true
+      })
     } finally {
       cancel()
       this.answered = true

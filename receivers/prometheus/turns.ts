@@ -5,12 +5,22 @@
 import type { Clock } from '../../runtime/component.js'
 
 const SLICE = 8
+/** Items between two looks at the clock. */
+const STRIDE = 256
 
 export class Turns {
   private since = Number.NEGATIVE_INFINITY
   private last: Promise<void> = Promise.resolve()
 
   constructor(private readonly clock: Pick<Clock, 'monotonic'>) {}
+
+  /** Does `work` for every item, however many turns that takes. */
+  async each<T>(items: readonly T[], work: (item: T) => void): Promise<void> {
+    for (let i = 0; i < items.length; i++) {
+      if (i % STRIDE === 0) await this.pause()
+      work(items[i]!)
+    }
+  }
 
   /** Undefined when there is time left in this turn; else a promise of the next turn that is free. */
   pause(): Promise<void> | undefined {

@@ -4,6 +4,7 @@
  */
 import type { ExemplarText } from '../../../proto/exposition/exemplar.js'
 import { sizeOfHeader, sizeOfVarint, Writer } from '../../../proto/wire.js'
+import type { Turns } from '../turns.js'
 import { writeAttribute } from './origin.js'
 import type { Bound, Family, Kind, Point } from './point.js'
 import { unitOf } from './units.js'
@@ -45,16 +46,13 @@ export interface MetricSize {
 }
 
 /** Bytes of the Metric's body and of its `data`'s body. */
-export const measureFamily = (family: Family, scrape: number): MetricSize => {
+export const measureFamily = async (family: Family, scrape: number, turns: Turns): Promise<MetricSize> => {
   let data = sizeOfTail(family)
-  for (const point of family.present) {
-    const size = sizeOfPoint(point, scrape)
+  const add = (size: number): void => {
     data += 1 + sizeOfVarint(size) + size
   }
-  for (const point of family.gone) {
-    const size = sizeOfGone(point)
-    data += 1 + sizeOfVarint(size) + size
-  }
+  await turns.each(family.present, point => add(sizeOfPoint(point, scrape)))
+  await turns.each(family.gone, point => add(sizeOfGone(point)))
   return { metric: headOf(family).length + sizeOfHeader(DATA[family.kind], data) + data, data }
 }
 

@@ -9,8 +9,6 @@ const SCOPE_METRICS = 2
 const SCOPE = 1
 const METRIC = 2
 const SCHEMA_URL = 3
-/** Points between two looks at the clock. */
-const STRIDE = 512
 
 interface MeasuredScope {
   readonly scope: Place
@@ -24,7 +22,7 @@ export interface Measured {
 }
 
 /** Families without a point are left out. */
-export const measure = (families: readonly Family[], scrape: number): Measured => {
+export const measure = async (families: readonly Family[], scrape: number, turns: Turns): Promise<Measured> => {
   const origins = new Map<Place['origin'], MeasuredScope[]>()
   let items = 0
   let bytes = 0
@@ -42,7 +40,7 @@ export const measure = (families: readonly Family[], scrape: number): Measured =
       if (length > 0) measured.bytes += sizeOfHeader(SCHEMA_URL, length) + length
       scopes.push(measured)
     }
-    const size = measureFamily(family, scrape)
+    const size = await measureFamily(family, scrape, turns)
     measured.families.push({ family, size })
     const whole = sizeOfHeader(METRIC, size.metric) + size.metric
     measured.bytes += whole
@@ -59,17 +57,9 @@ export const encodeGroups = async ({ origins }: Measured, scrape: number, time: 
       writer.header(SCOPE_METRICS, bytes).bytes(SCOPE, scope.body)
       for (const { family, size } of families) {
         writeFamilyHead(writer, family, size)
-        let written = 0
-        for (const point of family.present) {
-          writePoint(writer, point, scrape)
-          if (++written % STRIDE === 0) await turns.pause()
-        }
-        for (const point of family.gone) {
-          writeGone(writer, point, time)
-          if (++written % STRIDE === 0) await turns.pause()
-        }
+        await turns.each(family.present, point => writePoint(writer, point, scrape))
+        await turns.each(family.gone, point => writeGone(writer, point, time))
         writeFamilyTail(writer, family)
-        await turns.pause()
       }
       if (scope.schemaUrl !== '') writer.string(SCHEMA_URL, scope.schemaUrl)
     }

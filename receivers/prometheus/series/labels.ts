@@ -37,10 +37,14 @@ export const enforceLimits = (labels: Labels, limits: LabelLimits): void => {
   }
   if (most > 0 && labels.size > most) refuse(`has ${labels.size} labels; label_limit is ${most}`)
   for (const [name, value] of labels) {
-    const short = JSON.stringify(name.slice(0, 80))
-    if (longestName > 0 && Buffer.byteLength(name) > longestName)
-      refuse(`has the label ${short}, whose name is longer than label_name_length_limit, ${longestName} bytes`)
-    if (longestValue > 0 && Buffer.byteLength(value) > longestValue)
-      refuse(`has the label ${short}, whose value is longer than label_value_length_limit, ${longestValue} bytes`)
+    if (isLonger(name, longestName))
+      refuse(`has the label ${JSON.stringify(name.slice(0, 80))}, whose name is longer than label_name_length_limit, ${longestName} bytes`)
+    if (isLonger(value, longestValue))
+      refuse(
+        `has the label ${JSON.stringify(name.slice(0, 80))}, whose value is longer than label_value_length_limit, ${longestValue} bytes`,
+      )
   }
 }
+
+/** A character takes at most three bytes of UTF-8 for each of its UTF-16 units. */
+const isLonger = (text: string, limit: number): boolean => limit > 0 && text.length * 3 > limit && Buffer.byteLength(text) > limit

@@ -56,6 +56,7 @@ const INSTANCE = 'instance'
 export class Resolver {
   readonly origins = new Map<string, Origin>()
   readonly home: Origin
+  private readonly writer = new Writer(1024)
 
   constructor(
     private readonly options: SeriesOptions,
@@ -126,11 +127,11 @@ export class Resolver {
   }
 
   private pointOf(family: Family, labels: Labels, scrape: number): Point {
-    const writer = new Writer()
-    const names = Array.from(labels.keys()).filter(isAttribute).sort()
-    for (const name of names) writeAttribute(writer, family.attributesField, name, labels.get(name)!)
-    // A copy of its own length: the writer's buffer has room to spare.
-    const key = Buffer.from(writer.finish())
+    const { writer } = this
+    const names: string[] = []
+    for (const name of labels.keys()) if (isAttribute(name)) names.push(name)
+    for (const name of names.sort()) writeAttribute(writer, family.attributesField, name, labels.get(name)!)
+    const key = writer.copy()
     const hash = hashOf(key, 0, key.length, this.seed)
     let point = family.points.find(key, 0, key.length, hash)
     if (!point) family.points.add((point = new Point(family, key, hash, scrape)))

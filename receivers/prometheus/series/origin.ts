@@ -11,7 +11,14 @@ const OWN_SCOPE = 'github.com/ai-factory-gateway/receivers/prometheus'
 
 /** KeyValue {1 key, 2 value: AnyValue {1 string_value}} as field `number`. */
 export const writeAttribute = (writer: Writer, number: number, name: string, value: string): void => {
-  writer.message(number, keyValue => keyValue.string(1, name).message(2, any => any.string(1, value)))
+  const { length } = value
+  writer
+    .begin(number, name.length + length + 6)
+    .string(1, name)
+    .begin(2, length + 2)
+    .string(1, value)
+    .end()
+    .end()
 }
 
 /** The URL a target is scraped at, taken apart. */
@@ -26,6 +33,8 @@ export class Origin {
   /** Labels of `target_info`, and the scrape that last had them. */
   info: Labels | undefined
   infoSeen = 0
+  /** The scope of series that name none. */
+  private unnamed: Scope | undefined
   private body: Uint8Array | undefined
   private bodyInfo: Labels | undefined
 
@@ -36,6 +45,13 @@ export class Origin {
   ) {}
 
   scope(labels: Labels): Scope {
+    let named = false
+    for (const name of labels.keys()) if (name.startsWith(SCOPE_LABELS)) named = true
+    if (!named) return (this.unnamed ??= this.named(new Map()))
+    return this.named(labels)
+  }
+
+  private named(labels: Labels): Scope {
     const own = new Map(Array.from(labels).filter(([name]) => name.startsWith(SCOPE_LABELS)))
     const key = JSON.stringify(Array.from(own).sort())
     let scope = this.scopes.get(key)

@@ -63,10 +63,10 @@ const scrape = async (series: TargetSeries, body: string, at = 0, format: Format
     // In pieces, as a network would.
     for (let i = 0; i < body.length; i += 37) series.feed(Buffer.from(body.slice(i, i + 37)))
     series.end(false)
-    sending = series.finish(20)
+    sending = await series.finish(20)
   } catch (caught) {
     error = caught
-    sending = series.fail(20)
+    sending = await series.fail(20)
   }
   return { ...read(await sending.write()), error }
 }
@@ -257,9 +257,9 @@ test('nothing of a broken scrape counts; every series is gone, then back with th
 
 test('a target that goes declares everything gone, the series on its scrapes too', async () => {
   const series = target()
-  expect(series.vanish(T)).toBeUndefined()
+  expect(await series.vanish(T)).toBeUndefined()
   await scrape(series, 'a 1\n')
-  const { metrics } = read(await series.vanish(T + 1000)!.write())
+  const { metrics } = read(await (await series.vanish(T + 1000))!.write())
   expect(Object.keys(metrics).sort()).toEqual([
     'a',
     'scrape_duration_seconds',

@@ -53,6 +53,7 @@ export class TargetSeries {
   private families: Family[] = []
   private scraped = 0
   private kept = 0
+  private added = 0
 
   constructor(
     private readonly options: SeriesOptions,
@@ -67,7 +68,7 @@ export class TargetSeries {
   begin(time: number): void {
     this.scrape++
     this.time = time
-    this.position = this.scraped = this.kept = 0
+    this.position = this.scraped = this.kept = this.added = 0
     this.fresh = []
     this.created = []
     this.families = []
@@ -92,51 +93,52 @@ export class TargetSeries {
   }
 
   /** The scrape was whole: what it says, and what is no more. */
-  finish(duration: number): Sending {
-    let kept = 0
-    for (const family of this.families) {
-      kept = 0
-      for (const point of family.present) {
-        const unfit = settle(point, this.scrape, this.time)
-        if (unfit === undefined) family.present[kept++] = point
-        else this.unfit.set(unfit, (this.unfit.get(unfit) ?? 0) + 1)
-      }
+  async finish(duration: number): Promise<Sending> {
+    const { families, scrape, turns } = this
+    const live: Point[] = []
+    for (const family of families) {
+      let kept = 0
+      await turns.each(family.present, point => {
+        const unfit = settle(point, scrape, this.time)
+        if (unfit !== undefined) {
+          this.unfit.set(unfit, (this.unfit.get(unfit) ?? 0) + 1)
+          return
+        }
+        family.present[kept++] = point
+        if (Number.isNaN(point.timestamp) || this.options.track_timestamps_staleness) live.push(point)
+      })
       family.present.length = kept
     }
-    this.leave()
-    const report = { up: true, duration, scraped: this.scraped, kept: this.kept, added: this.created.filter(line => line.kept).length }
-    const { families } = this
-    this.declareGone()
-    for (const family of families)
-      for (const point of family.present)
-        if (Number.isNaN(point.timestamp) || this.options.track_timestamps_staleness) this.live.push(point)
+    await this.leave()
+    const report = { up: true, duration, scraped: this.scraped, kept: this.kept, added: this.added }
+    await this.declareGone()
+    this.live = live
     this.forget()
     return this.send(report)
   }
 
   /** The scrape failed: every series is gone, nothing of it counts. */
-  fail(duration: number): Sending {
+  async fail(duration: number): Promise<Sending> {
     const affected = new Set<Point>()
-    for (const line of this.created) {
+    await this.turns.each(this.created, line => {
       this.table.delete(line)
       const { point } = line
       if (point?.born === this.scrape) this.drop(point)
       else if (point) affected.add(point)
-    }
+    })
     for (const point of affected) point.bounds = point.bounds?.filter(({ born }) => born !== this.scrape)
-    this.metadata.prune(this.scrape)
-    this.resolver.prune()
+    this.forget()
     this.families = []
     // A family that the broken scrape had begun must not send what it began with.
     this.scrape++
-    this.declareGone()
+    await this.declareGone()
     return this.send({ up: false, duration, scraped: this.scraped, kept: this.kept, added: 0 })
   }
 
   /** The target is no more, and with it every series, those on the scrape itself too. Undefined when nothing was ever sent. */
-  vanish(time: number): Sending | undefined {
+  async vanish(time: number): Promise<Sending | undefined> {
     this.begin(time)
-    this.declareGone()
+    await this.declareGone()
     for (const point of this.report.fill({ up: false, duration: 0, scraped: 0, kept: 0, added: 0 }, this.scrape))
       if (point.sent > 0) this.enter(point.family).gone.push(point)
     return this.families.length === 0 ? undefined : this.encode()
@@ -186,6 +188,7 @@ export class TargetSeries {
     const line = this.resolver.resolve(readSeries(bytes, seriesStart, seriesEnd, cursor.line), key, hash, this.scrape)
     this.table.add(line)
     this.created.push(line)
+    if (line.kept) this.added++
     return line
   }
 
@@ -263,18 +266,21 @@ export class TargetSeries {
   }
 
   /** Points sent before and not now. */
-  private declareGone(): void {
-    for (const point of this.live) if (point.sent !== this.scrape) this.enter(point.family).gone.push(point)
+  private async declareGone(): Promise<void> {
+    const { live } = this
     this.live = []
+    await this.turns.each(live, point => {
+      if (point.sent !== this.scrape) this.enter(point.family).gone.push(point)
+    })
   }
 
   /** Lines that came no more are forgotten, with points that no other line names. */
-  private leave(): void {
-    for (const line of this.order) {
-      if (line.seen === this.scrape) continue
+  private async leave(): Promise<void> {
+    await this.turns.each(this.order, line => {
+      if (line.seen === this.scrape) return
       this.table.delete(line)
       if (line.point && line.point.seen !== this.scrape) this.drop(line.point)
-    }
+    })
     this.order = this.fresh
   }
 
@@ -289,7 +295,7 @@ export class TargetSeries {
     this.resolver.prune()
   }
 
-  private send(report: Report): Sending {
+  private send(report: Report): Promise<Sending> {
     for (const point of this.report.fill(report, this.scrape)) {
       settle(point, this.scrape, this.time)
       this.enter(point.family).present.push(point)
@@ -297,9 +303,9 @@ export class TargetSeries {
     return this.encode()
   }
 
-  private encode(): Sending {
+  private async encode(): Promise<Sending> {
     const { families, scrape, time, turns } = this
-    const measured = measure(families, scrape)
+    const measured = await measure(families, scrape, turns)
     return {
       items: measured.items,
       bytes: measured.bytes,
