@@ -2,7 +2,7 @@
 import { FRAME_HEADER, type Frame, frameAt, writeFrame } from './frame.js'
 import type { Segment } from './segment.js'
 
-const FIRST_BLOCK = 64 * 1024
+const FIRST_BLOCK = 16 * 1024
 const LARGEST_BLOCK = 1024 * 1024
 
 /** A record to append: its body is the slices end to end. */
@@ -49,15 +49,19 @@ export class Group {
     return this.end - this.start
   }
 
-  add({ items, slices }: LogRecord): void {
-    let length = 0
-    for (const slice of slices) length += slice.length
-    const size = FRAME_HEADER + length
-    if (this.used + size > this.block.length) this.startBlock(size)
-    writeFrame(this.block, this.used, slices, length, items, this.itemsBefore + this.items, this.segment.salt, this.end)
-    this.used += size
-    this.end += size
-    this.items += items
+  add(records: readonly LogRecord[]): void {
+    let left = 0
+    for (const { slices } of records) left += FRAME_HEADER + lengthOf(slices)
+    for (const { items, slices } of records) {
+      const length = lengthOf(slices)
+      const size = FRAME_HEADER + length
+      if (this.used + size > this.block.length) this.startBlock(size, left)
+      writeFrame(this.block, this.used, slices, length, items, this.itemsBefore + this.items, this.segment.salt, this.end)
+      this.used += size
+      this.end += size
+      this.items += items
+      left -= size
+    }
   }
 
   /** Everything gathered. */
@@ -65,9 +69,10 @@ export class Group {
     return this.used > 0 ? [...this.finished, this.current()] : this.finished
   }
 
-  private startBlock(size: number): void {
+  /** A block for `size` bytes at least, and for the `left` bytes that are known to follow: memory that is not used costs as much as any. */
+  private startBlock(size: number, left: number): void {
     if (this.used > 0) this.finished.push(this.current())
-    this.block = Buffer.allocUnsafeSlow(Math.max(size, this.nextBlock))
+    this.block = Buffer.allocUnsafeSlow(Math.max(size, Math.min(Math.max(left, this.nextBlock), LARGEST_BLOCK)))
     this.nextBlock = Math.min(2 * this.nextBlock, LARGEST_BLOCK)
     this.blockStart = this.end
     this.used = 0
@@ -76,6 +81,12 @@ export class Group {
   private current(): Block {
     return { position: this.blockStart, bytes: this.block.subarray(0, this.used) }
   }
+}
+
+const lengthOf = (slices: readonly Uint8Array[]): number => {
+  let length = 0
+  for (const slice of slices) length += slice.length
+  return length
 }
 
 /** The records of a block from `position` on, which is where one of them begins. Trusted: the block was made here. */

@@ -124,7 +124,7 @@ export class SegmentedLog {
     if (this.inFlight + (this.gathering?.bytes ?? 0) > MOST_PENDING && !own)
       return Promise.reject(new LogRefusal(`${this.directory} takes longer to write than records come`, 'disk_slow'))
     const group = (this.gathering ??= this.newGroup())
-    for (const record of records) group.add(record)
+    group.add(records)
     this.position = group.end
     this.writing ??= this.writeGroups()
     return group.done
