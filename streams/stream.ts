@@ -3,7 +3,7 @@ import type { Entry, Handler, Windowing } from './handler.js'
 
 /**
  * Why entries were not taken. Retryable: the sender repeats all of them after a while. Otherwise (`too_large`) the same entries are never taken.
- * `reason` is a counter's label: `disk_full`, `stream_full`, `unwritable`, `unreachable`, `stopped`, `too_large`.
+ * `reason` is a counter's label: `disk_full`, `disk_slow`, `stream_full`, `unwritable`, `unreachable`, `stopped`, `too_large`.
  */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
