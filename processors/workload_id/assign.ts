@@ -17,7 +17,7 @@ import type { Identity, Tables } from './tables.js'
 /** What is written on a resource. One object a distinct content, so that it can be the key of a split. */
 interface Assignment {
   readonly identities: readonly Identity[]
-  /** The client's own workload, where another one is called. */
+  /** The client's own workload, where another one is called or the call goes nowhere. */
   readonly caller?: string | undefined
   readonly sharing?: Sharing | undefined
   readonly unresolved?: Unresolved | undefined
@@ -34,6 +34,8 @@ interface PointDecision {
 type Texts = ReadonlyMap<string, string>
 const NO_TEXTS: Texts = new Map()
 
+/** Caller of a model that is nowhere to be found, when the caller is nobody either: the mark itself tells the join that there is no target. */
+const UNKNOWN_CALLER = 'unknown'
 /** Distinct resources and items remembered; beyond it the memory starts over. */
 const REMEMBERED = 50_000
 /** First byte of a signature: what was asked about the item. */
@@ -122,7 +124,7 @@ export class Assigner {
     if (!known.explicit && SPELLINGS.explicit.some(name => texts.has(name))) return this.ofOwn(known, texts)
     const called = this.resolver.called(layered(texts, known.texts))
     const own = this.resolve(known, NO_TEXTS, 'other')
-    if (!called) return assigned(known.explicit ? own : [], 'no_target')
+    if (!called) return known.explicit ? assigned(own) : { ...assigned([], 'no_target'), caller: own[0]?.id ?? UNKNOWN_CALLER }
     return { ...assigned([called]), caller: own[0]?.id === called.id ? undefined : own[0]?.id }
   }
 
@@ -240,13 +242,15 @@ const same = ({ distinct }: Known, assignment: Assignment): Assignment => {
 const resourceOf = ({ written }: Known, group: Group, assignment: Assignment): Uint8Array => {
   const { identities, caller, sharing } = assignment
   const [identity, ...others] = identities
-  if (!identity) return group.resource
+  if (!identity && caller === undefined) return group.resource
   let resource = written.get(assignment)
   if (!resource) {
     const values: Record<string, AttributeValue> = {
-      [attribute.WORKLOAD_ID]: identity.id,
-      [attribute.WORKLOAD_SOURCE]: identity.source,
-      [attribute.WORKLOAD_CONFIDENCE]: sharing ? 'shared' : identity.confidence,
+      ...(identity && {
+        [attribute.WORKLOAD_ID]: identity.id,
+        [attribute.WORKLOAD_SOURCE]: identity.source,
+        [attribute.WORKLOAD_CONFIDENCE]: sharing ? 'shared' : identity.confidence,
+      }),
       ...(caller === undefined ? {} : { [attribute.CALLER_ID]: caller }),
       ...(sharing ? { [attribute.GPU_SHARE]: sharing.share, [attribute.GPU_SHARE_BASIS]: sharing.basis } : {}),
       ...(others.length > 0 ? { [attribute.GPU_OWNERS]: others.map(({ id }) => id) } : {}),

@@ -105,7 +105,7 @@ describe('spans', () => {
     expect(out.map(({ resource }) => [resource['ai_factory.workload.id'], resource['ai_factory.caller.id']])).toEqual([
       ['default/inference/chat', 'svc/default/frontend'],
       ['svc/default/frontend', undefined],
-      [undefined, undefined],
+      [undefined, 'svc/default/frontend'],
     ])
     expect(meter.sum('ai_factory_gateway_unresolved', { reason: 'no_target' })).toBe(1)
   })
