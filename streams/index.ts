@@ -1,4 +1,4 @@
-/** Keyed, durable, event-time streams (docs/design-stream.md has the rules). Knows keys, times and bytes, and no telemetry. */
+/** Keyed, durable, event-time streams (docs/stream.md has the rules). Knows keys, times and bytes, and no telemetry. */
 import type { Streams } from './stream.js'
 
 export type { Entry, Handler, Moment, Release, StreamRecord, Windowing } from './handler.js'

@@ -1,4 +1,4 @@
-/** What every driver must do: the rules of docs/design-stream.md that are not telemetry's, on the same scenes. */
+/** What every driver must do: the rules of docs/stream.md that are not telemetry's, on the same scenes. */
 import { Refusal } from '../stream.js'
 import { SAMPLE } from './ledger.js'
 import { Scene, TICK, WINDOWING } from './scene.js'
