@@ -41,7 +41,7 @@ export class Gateway {
     child.stderr?.on('data', keep)
     const deadline = Date.now() + READY_WITHIN_MS
     while (!(await this.ready())) {
-      if (child.exitCode !== null || Date.now() > deadline) {
+      if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
         child.kill('SIGKILL')
         throw new Error(`the gateway did not get ready:\n${this.words}`)
       }

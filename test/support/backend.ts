@@ -12,6 +12,8 @@ export interface Received {
   /** Uncompressed. */
   readonly body: Buffer
   readonly contentType: string
+  /** When it came, milliseconds since the epoch. */
+  readonly at: number
 }
 
 /** Undefined = taken; `bad_data` is refused for good, `busy` is to be sent again. */
@@ -68,7 +70,13 @@ export class RecordingBackend {
   }
 
   private async answerGrpc(signal: OtlpSignal, request: Buffer, callback: sendUnaryData<Uint8Array>): Promise<void> {
-    const verdict = await this.take({ transport: 'grpc', signal, body: Buffer.from(request), contentType: 'application/grpc' })
+    const verdict = await this.take({
+      transport: 'grpc',
+      signal,
+      body: Buffer.from(request),
+      contentType: 'application/grpc',
+      at: Date.now(),
+    })
     if (verdict) callback({ code: GRPC_STATUS[verdict], details: verdict })
     else callback(null, new Uint8Array(0))
   }
@@ -83,6 +91,7 @@ export class RecordingBackend {
       signal: request.url?.split('/').at(-1) as OtlpSignal,
       body: request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body,
       contentType: request.headers['content-type'] ?? '',
+      at: Date.now(),
     })
     response.writeHead(verdict ? HTTP_STATUS[verdict] : 200).end()
   }
