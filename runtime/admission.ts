@@ -58,7 +58,12 @@ export const memoryOfMachine = (): number => {
 
 const NO_LIMIT: MemoryLimit = { limit: Number.POSITIVE_INFINITY, spike: 0, checkInterval: 0, gcInterval: { soft: 0, hard: 0 } }
 const LEAST_DELAY = 1_000
-/** What may always be held while resident memory is between the soft limit and the limit. */
+/**
+ * Between the soft limit and the limit so much of the spike may still be held. Memory that was given back often stays resident: with little
+ * held, refusing frees none of it, while new requests use it again.
+ */
+const REUSED = 0.5
+/** At least this, however small the spike. */
 const TRICKLE = 1 << 20
 
 export class MemoryAdmission implements Admission {
@@ -111,8 +116,7 @@ export class MemoryAdmission implements Admission {
     if (admitted > Math.min(soft, this.budget)) throw this.refusal(`${inMiB(admitted)} admitted and not yet delivered`)
     const resident = this.sampledRss + Math.max(0, admitted - this.heldAtSample)
     if (resident <= soft) return
-    // With next to nothing held, waiting frees no memory: a trickle keeps work, and with it the collector, going below the limit.
-    if (admitted <= TRICKLE && resident <= limit) return
+    if (admitted <= Math.max(TRICKLE, spike * REUSED) && resident <= limit) return
     throw this.refusal(`${inMiB(resident)} of resident memory`)
   }
 

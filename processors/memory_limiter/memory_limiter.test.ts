@@ -31,7 +31,7 @@ test('below the soft limit the same batch passes', async () => {
 test('resident memory above the soft limit refuses as retryable with a delay, and service resumes alone below it', async () => {
   const { instance, out, memory, clock, admission } = setUp({ limit_mib: 100, spike_limit_mib: 20, check_interval: '2s' })
   await instance.start?.()
-  const held = admission.reserve(2 * MIB)
+  const held = admission.reserve(12 * MIB)
   memory.bytes = 85 * MIB
   await clock.advance(2_000)
   const refusal = await instance.consume(batch).catch(error => error)
@@ -71,15 +71,18 @@ test('above the limit garbage is collected at every check, above the soft limit 
   await instance.stop?.(stop)
 })
 
-test('between the soft limit and the limit a trickle is let through, so that nothing held cannot mean nothing ever again', async () => {
+test('between the soft limit and the limit half the spike may be held, so that memory which stays resident after a rush stops nobody', async () => {
   const { instance, memory, clock, admission } = setUp({ limit_mib: 100, spike_limit_mib: 20 })
   await instance.start?.()
-  memory.bytes = 90 * MIB
+  memory.bytes = 85 * MIB
   await clock.advance(1_000)
-  const release = admission.reserve(MIB)
+  const release = admission.reserve(10 * MIB)
   expect(() => admission.reserve(1)).toThrow(RetryableError)
   release()
-  admission.reserve(MIB)()
+  memory.bytes = 95 * MIB
+  await clock.advance(1_000)
+  expect(() => admission.reserve(6 * MIB)).toThrow(RetryableError)
+  admission.reserve(5 * MIB)()
   memory.bytes = 101 * MIB
   await clock.advance(1_000)
   expect(() => admission.reserve(1)).toThrow(RetryableError)

@@ -24,6 +24,8 @@ const GRPC_STATUS = { bad_data: status.INVALID_ARGUMENT, busy: status.UNAVAILABL
 export class RecordingBackend {
   /** What was taken, in the order it came. */
   readonly taken: Received[] = []
+  /** False: what is taken is not kept. */
+  keep = true
   /** Asked for each request; a promise holds the answer back. */
   judge: (request: Received) => Verdict | Promise<Verdict> = () => undefined
   private readonly http = createServer((request, response) => {
@@ -65,7 +67,7 @@ export class RecordingBackend {
 
   private async take(received: Received): Promise<Verdict> {
     const verdict = await this.judge(received)
-    if (verdict === undefined) this.taken.push(received)
+    if (verdict === undefined && this.keep) this.taken.push(received)
     return verdict
   }
 
