@@ -96,6 +96,7 @@ const measure = async (scenario: Scenario, peer: Peer): Promise<Row> => {
       seconds,
       cpu: cpuAfter - cpuBefore,
       peak,
+      limitMiB: scenario.memoryLimitMiB,
       idle,
       readyAfter: subject.readyAfter,
       bytes: after.bytes,

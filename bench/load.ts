@@ -84,6 +84,9 @@ const send = (session: ClientHttp2Session, framed: Buffer, gzip: boolean): Promi
 const percentile = (sorted: number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 
+/** Senders share sessions, as the batchers of an agent do; no session has more than servers commonly allow (100 to 250 streams). */
+const sessionsFor = (senders: number): number => Math.max(Math.min(senders, 4), Math.ceil(senders / 128))
+
 /** Sends for `warmupSeconds`, calls `warm`, sends for `seconds`, and returns the book of both phases; latencies are of the second. */
 export const load = async (options: LoadOptions, warm: () => void): Promise<LoadResult> => {
   const framed = Array.from({ length: options.pool }, (_, i) =>
@@ -119,7 +122,7 @@ export const load = async (options: LoadOptions, warm: () => void): Promise<Load
   }
 
   setTimeout(warm, options.warmupSeconds * 1000)
-  const sessions = await Promise.all(Array.from({ length: Math.min(options.senders, 4) }, () => open(options.port)))
+  const sessions = await Promise.all(Array.from({ length: sessionsFor(options.senders) }, () => open(options.port)))
   await Promise.all(Array.from({ length: options.senders }, (_, i) => sender(sessions[i % sessions.length]!)))
   for (const session of sessions) session.close()
   latencies.sort((a, b) => a - b)

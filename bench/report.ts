@@ -11,6 +11,8 @@ export interface Row {
   p50: number
   p99: number
   peakMiB: number
+  /** What the memory_limiter was told, in the scenario that has one. */
+  limitMiB: number | undefined
   idleMiB: number
   readyMillis: number
   /** Acknowledged but never seen at the sink. */
@@ -32,6 +34,7 @@ export interface Measured {
   seconds: number
   cpu: number
   peak: number
+  limitMiB: number | undefined
   idle: number
   readyAfter: number
   bytes: number
@@ -53,6 +56,7 @@ export const summarise = (it: Measured): Row => {
     p50: it.result.p50,
     p99: it.result.p99,
     peakMiB: it.peak / 2 ** 20,
+    limitMiB: it.limitMiB,
     idleMiB: it.idle / 2 ** 20,
     readyMillis: it.readyAfter,
     lost,
@@ -71,6 +75,7 @@ const COLUMNS: readonly [title: string, width: number, cell: (row: Row) => strin
   ['p50 ms', 8, row => row.p50.toFixed(1)],
   ['p99 ms', 8, row => row.p99.toFixed(1)],
   ['peak MiB', 9, row => row.peakMiB.toFixed(0)],
+  ['of limit', 9, row => (row.limitMiB ? `${((100 * row.peakMiB) / row.limitMiB).toFixed(0)} %` : '')],
   ['idle MiB', 9, row => row.idleMiB.toFixed(0)],
   ['ready ms', 9, row => row.readyMillis.toFixed(0)],
   ['lost', 8, row => String(row.lost)],

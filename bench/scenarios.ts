@@ -9,6 +9,8 @@ export interface Scenario {
   /** A backend that takes only so many messages a second. */
   sinkMessagesPerSecond?: number
   yaml: (ports: { receive: number; send: number }) => string
+  /** What its memory_limiter is told; the row compares the peak with it. */
+  memoryLimitMiB?: number
   /** Absent = both. */
   peers?: readonly ('gateway' | 'collector')[]
 }
@@ -44,6 +46,7 @@ const RESOURCE = {
   processors: ' resource: { attributes: [{ key: deployment.environment.name, value: production, action: upsert }] } ',
   names: 'resource',
 }
+const MEMORY_LIMIT_MIB = 400
 const base = { pool: 32, spans: 1000, senders: 4, gzip: false, warmupSeconds: 3, seconds: 8 }
 
 export const scenarios: readonly Scenario[] = [
@@ -60,11 +63,12 @@ export const scenarios: readonly Scenario[] = [
   { name: '32 senders', about: 'many senders at once', load: { ...base, senders: 32 }, yaml: passThrough(RESOURCE) },
   {
     name: 'overload',
-    about: 'twice as many requests as the backend takes, under a 512 MiB memory limit',
-    load: { ...base, senders: 256, rate: 200, seconds: 15 },
+    about: 'twice as many requests as the backend takes, from more senders than memory has room for',
+    load: { ...base, senders: 1024, rate: 200, seconds: 20 },
     sinkMessagesPerSecond: 100,
+    memoryLimitMiB: MEMORY_LIMIT_MIB,
     yaml: passThrough({
-      processors: ' memory_limiter: { check_interval: 100ms, limit_mib: 512, spike_limit_mib: 100 } ',
+      processors: ` memory_limiter: { check_interval: 100ms, limit_mib: ${MEMORY_LIMIT_MIB}, spike_limit_mib: ${MEMORY_LIMIT_MIB / 5} } `,
       names: 'memory_limiter',
     }),
   },
