@@ -7,7 +7,8 @@ import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { LoadOptions, LoadResult } from './load.js'
+import type { LoadResult } from './load.js'
+import { ownMetrics, sumOf } from './own-metrics.js'
 import { printTable, type Row, summarise } from './report.js'
 import { type Scenario, scenarios } from './scenarios.js'
 import type { SinkCounts } from './sink.js'
@@ -28,7 +29,11 @@ const freePort = (): Promise<number> =>
 
 /** A helper process on the other cores, spoken to by messages. */
 const helper = (script: string, args: string[] = []) => {
-  const child = fork(join(here, script), args, { execPath: 'taskset', execArgv: ['-c', OTHER_CORES, process.execPath] })
+  const child = fork(join(here, script), args, {
+    execPath: 'taskset',
+    execArgv: ['-c', OTHER_CORES, process.execPath],
+    serialization: 'advanced',
+  })
   const waiting: ((message: Record<string, unknown>) => void)[] = []
   const arrived: Record<string, unknown>[] = []
   child.on('message', message => {
@@ -60,20 +65,22 @@ const { values } = parseArgs({
 const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
 const measure = async (scenario: Scenario, peer: Peer): Promise<Row> => {
-  const ids = scenario.load.pool * scenario.load.spans
-  const sink = helper('sink.js', [String(ids), String(scenario.sinkMessagesPerSecond ?? '')])
+  const { load } = scenario
+  const sink = helper('sink.js', [String(scenario.sinkMessagesPerSecond ?? '')])
   const send = await sink.next<number>('port')
-  const receive = await freePort()
-  const subject = await Subject.start(peer, scenario.yaml({ receive, send }), receive, values.node?.split(' '))
-  const loader = helper('load.js')
+  const ports = { receive: await freePort(), send, metrics: await freePort() }
+  const readyPort = scenario.own ? ports.metrics : ports.receive
+  const subject = await Subject.start(peer, scenario.yaml(ports), readyPort, values.node?.split(' '))
+  const loader = helper(load.script)
   const counts = async () => {
     sink.ask('counts')
     return sink.next<SinkCounts>('counts')
   }
+  const itemsOf = (it: SinkCounts) => (scenario.item === 'series' ? it.points : it.spans)
   try {
     await sleep(500)
     const idle = subject.usage().resident
-    loader.ask({ ...scenario.load, port: receive } satisfies LoadOptions)
+    loader.ask({ ...load.options, port: ports.receive })
     await loader.next<boolean>('warm')
     const [before, cpuBefore] = [await counts(), subject.usage().cpu]
     const from = performance.now()
@@ -81,17 +88,21 @@ const measure = async (scenario: Scenario, peer: Peer): Promise<Row> => {
     let after = await counts()
     const [cpuAfter, peak] = [subject.usage().cpu, subject.usage().peak]
     const seconds = (performance.now() - from) / 1000
-    const delivered = after.spans - before.spans
+    const delivered = itemsOf(after) - itemsOf(before)
+    const own = scenario.own && (await ownMetrics(ports.metrics))
+    const notes: Record<string, number> = {}
+    for (const [name, metric] of Object.entries(scenario.own ?? {})) notes[name] = sumOf(own ?? [], metric)
+    if (scenario.name.startsWith('join')) notes.events = after.records - before.records
     for (let last = -1; after.spans !== last; after = await counts()) {
       last = after.spans
-      await sleep(700)
+      await sleep(scenario.settleMillis ?? 700)
     }
     return summarise({
       scenario: scenario.name,
       peer,
       result,
       after,
-      spans: scenario.load.spans,
+      spans: load.options.spans,
       delivered,
       seconds,
       cpu: cpuAfter - cpuBefore,
@@ -100,6 +111,7 @@ const measure = async (scenario: Scenario, peer: Peer): Promise<Row> => {
       idle,
       readyAfter: subject.readyAfter,
       bytes: after.bytes,
+      notes,
     })
   } finally {
     await subject.stop()

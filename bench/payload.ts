@@ -23,14 +23,15 @@ const hex = (next: () => number, length: number): string => Array.from({ length 
 const randomBytes = (next: () => number, length: number): Uint8Array => Uint8Array.from({ length }, () => Math.floor(next() * 256))
 
 const SPAN_ATTRIBUTES = 9
-const spanBody = (next: () => number, id: bigint, end: bigint, padding: number): Uint8Array => {
+const CLIENT = 3
+const spanBody = (next: () => number, id: bigint, kind: number, end: bigint, padding: number): Uint8Array => {
   const span = new Writer(SPAN_BYTES + 64)
   const model = MODELS[Math.floor(next() * MODELS.length)]!
   const duration = BigInt(Math.floor(200e6 + next() * 4e9))
   span.bytes(1, randomBytes(next, 16))
   const spanId = new Uint8Array(8)
   new DataView(spanId.buffer).setBigUint64(0, id)
-  span.bytes(2, spanId).bytes(4, randomBytes(next, 8)).string(5, `chat ${model}`).uint(6, 3)
+  span.bytes(2, spanId).bytes(4, randomBytes(next, 8)).string(5, `chat ${model}`).uint(6, kind)
   span.fixed64(7, end - duration).fixed64(8, end)
   text(span, SPAN_ATTRIBUTES, 'gen_ai.operation.name', 'chat')
   text(span, SPAN_ATTRIBUTES, 'gen_ai.provider.name', 'vllm')
@@ -46,9 +47,9 @@ const spanBody = (next: () => number, id: bigint, end: bigint, padding: number):
 }
 
 /** One span of SPAN_BYTES inside its ScopeSpans: what its values leave free is filled by one attribute. */
-const exactSpan = (seed: number, id: bigint, end: bigint): Uint8Array => {
+const exactSpan = (seed: number, id: bigint, kind: number, end: bigint): Uint8Array => {
   const wanted = SPAN_BYTES - 3 // tag and two bytes of length
-  const body = (padding: number) => spanBody(random(seed), id + 1n, end, padding)
+  const body = (padding: number) => spanBody(random(seed), id + 1n, kind, end, padding)
   const short = wanted - body(1).length
   const exact = body(1 + short)
   return exact.length === wanted ? exact : body(1 + short - (exact.length - wanted))
@@ -67,9 +68,8 @@ export interface SpanRequest {
 export const spanRequest = (
   spans: number,
   firstId: number,
-  resource: Record<string, string>,
-  seed = 1,
-  endMillis = 1_790_000_000_000,
+  resource: Readonly<Record<string, string>>,
+  { seed = 1, kind = CLIENT, endMillis = 1_790_000_000_000 } = {},
 ): SpanRequest => {
   const request = new Writer(spans * SPAN_BYTES + 512)
   request.message(1, group => {
@@ -79,7 +79,7 @@ export const spanRequest = (
     group.message(2, scope => {
       scope.message(1, it => it.string(1, 'opentelemetry.instrumentation.openai').string(2, '0.62.1'))
       for (let i = 0; i < spans; i++)
-        scope.bytes(2, exactSpan(seed + firstId + i, BigInt(firstId + i), BigInt(endMillis) * 1_000_000n + BigInt(i * 1000)))
+        scope.bytes(2, exactSpan(seed + firstId + i, BigInt(firstId + i), kind, BigInt(endMillis) * 1_000_000n + BigInt(i * 1000)))
     })
   })
   const bytes = request.finish()

@@ -22,6 +22,8 @@ export interface Row {
   outputBytesPerItem: number
   refused: number
   refusedRetryable: number
+  /** Figures of this scenario alone. */
+  notes: Readonly<Record<string, number>>
 }
 
 export interface Measured {
@@ -38,16 +40,20 @@ export interface Measured {
   idle: number
   readyAfter: number
   bytes: number
+  notes: Readonly<Record<string, number>>
 }
 
 export const summarise = (it: Measured): Row => {
   let lost = 0
   let duplicate = 0
-  it.after.ids.forEach((seen, id) => {
-    const acknowledged = it.result.acknowledged[Math.floor(id / it.spans)] ?? 0
-    if (seen < acknowledged) lost += acknowledged - seen
-    else duplicate += seen - acknowledged
-  })
+  const { acknowledged } = it.result
+  const { ids } = it.after
+  for (let id = 0; id < Math.max(ids.length, acknowledged.length * it.spans); id++) {
+    const seen = ids[id] ?? 0
+    const due = acknowledged[Math.floor(id / it.spans)] ?? 0
+    if (seen < due) lost += due - seen
+    else duplicate += seen - due
+  }
   return {
     scenario: it.scenario,
     peer: it.peer,
@@ -64,6 +70,7 @@ export const summarise = (it: Measured): Row => {
     outputBytesPerItem: it.bytes / it.after.spans,
     refused: Object.values(it.result.refused).reduce((sum, count) => sum + count, 0) * it.spans,
     refusedRetryable: it.result.retryable * it.spans,
+    notes: it.notes,
   }
 }
 
@@ -91,7 +98,11 @@ const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.f
 export const printTable = (rows: readonly Row[], header: boolean, ratios = false): void => {
   if (!ratios) {
     if (header) console.log(COLUMNS.map(([title, width]) => title.padEnd(width)).join(''))
-    for (const row of rows) console.log(COLUMNS.map(([, width, cell]) => cell(row).padEnd(width)).join(''))
+    for (const row of rows) {
+      console.log(COLUMNS.map(([, width, cell]) => cell(row).padEnd(width)).join(''))
+      const notes = Object.entries(row.notes).map(([name, value]) => `${name}: ${Math.round(value)}`)
+      if (notes.length > 0) console.log(`  ${notes.join(', ')}`)
+    }
     return
   }
   for (const scenario of new Set(rows.map(row => row.scenario))) {

@@ -1,14 +1,28 @@
 /** What is measured, as data. Every yaml is read by the gateway and by the Collector alike. */
+import type { FactoryLoadOptions } from './factory-load.js'
 import type { LoadOptions } from './load.js'
+
+export interface Ports {
+  receive: number
+  send: number
+  metrics: number
+}
 
 export interface Scenario {
   name: string
   /** What the row says about the product, in a sentence. */
   about: string
-  load: Omit<LoadOptions, 'port'>
+  /** The helper process that makes the load, and what it is told. */
+  load: { script: 'load.js'; options: Omit<LoadOptions, 'port'> } | { script: 'factory-load.js'; options: Omit<FactoryLoadOptions, 'port'> }
+  /** What is counted; absent = spans. */
+  item?: 'series'
   /** A backend that takes only so many messages a second. */
   sinkMessagesPerSecond?: number
-  yaml: (ports: { receive: number; send: number }) => string
+  yaml: (ports: Ports) => string
+  /** Figures the gateway tells about itself when the load ends: title → series, as `sumOf` reads it. Its yaml serves metrics. */
+  own?: Readonly<Record<string, string>>
+  /** How long a pause at the sink means that everything has arrived. */
+  settleMillis?: number
   /** What its memory_limiter is told; the row compares the peak with it. */
   memoryLimitMiB?: number
   /** Absent = both. */
@@ -23,7 +37,7 @@ interface Shape {
 
 const passThrough =
   ({ processors = '', names = '', compression = 'none' }: Shape = {}) =>
-  (ports: { receive: number; send: number }) =>
+  (ports: Pick<Ports, 'receive' | 'send'>) =>
     `
 receivers:
   otlp:
@@ -42,29 +56,54 @@ service:
     traces: { receivers: [otlp], processors: [${names}], exporters: [otlp_grpc] }
 `
 
+/** `history` short enough to be exceeded by a run of a minute and a half. */
+const joined = ({ receive, send, metrics }: Ports) => `
+receivers:
+  otlp: { protocols: { grpc: { endpoint: 127.0.0.1:${receive} } } }
+processors:
+  memory_limiter: { check_interval: 1s, limit_mib: 1500, spike_limit_mib: 300 }
+  workload_id: {}
+  workload_join: { window: 10s, grace: 5s, max_gap: 15s, history: 50s }
+exporters:
+  otlp_grpc: { endpoint: 127.0.0.1:${send}, tls: { insecure: true }, compression: none }
+streams:
+  workloads: { driver: embedded, directory: $FOLDER/streams }
+service:
+  telemetry: { metrics: { address: 127.0.0.1:${metrics} }, logs: { level: warn } }
+  pipelines:
+    factory: { receivers: [otlp], processors: [memory_limiter, workload_id, workload_join], exporters: [otlp_grpc] }
+`
+
 const RESOURCE = {
   processors: ' resource: { attributes: [{ key: deployment.environment.name, value: production, action: upsert }] } ',
   names: 'resource',
 }
 const MEMORY_LIMIT_MIB = 400
-const base = { pool: 32, spans: 1000, senders: 4, gzip: false, warmupSeconds: 3, seconds: 8 }
+const base: Omit<LoadOptions, 'port'> = { pool: 32, spans: 1000, senders: 4, gzip: false, warmupSeconds: 3, seconds: 8 }
+
+const sending = (options: Omit<LoadOptions, 'port'>) => ({ script: 'load.js', options }) as const
 
 export const scenarios: readonly Scenario[] = [
-  { name: 'pass-through', about: 'OTLP in, OTLP out, uncompressed', load: base, yaml: passThrough() },
-  { name: 'pass-through gzip', about: 'gzip on both sides', load: { ...base, gzip: true }, yaml: passThrough({ compression: 'gzip' }) },
-  { name: 'one resource attribute', about: 'one attribute written on every resource', load: base, yaml: passThrough(RESOURCE) },
+  { name: 'pass-through', about: 'OTLP in, OTLP out, uncompressed', load: sending(base), yaml: passThrough() },
+  {
+    name: 'pass-through gzip',
+    about: 'gzip on both sides',
+    load: sending({ ...base, gzip: true }),
+    yaml: passThrough({ compression: 'gzip' }),
+  },
+  { name: 'one resource attribute', about: 'one attribute written on every resource', load: sending(base), yaml: passThrough(RESOURCE) },
   {
     name: 'one resource attribute gzip',
     about: 'the same with gzip on both sides',
-    load: { ...base, gzip: true },
+    load: sending({ ...base, gzip: true }),
     yaml: passThrough({ ...RESOURCE, compression: 'gzip' }),
   },
-  { name: '100 spans a request', about: 'small requests', load: { ...base, spans: 100, pool: 200 }, yaml: passThrough(RESOURCE) },
-  { name: '32 senders', about: 'many senders at once', load: { ...base, senders: 32 }, yaml: passThrough(RESOURCE) },
+  { name: '100 spans a request', about: 'small requests', load: sending({ ...base, spans: 100, pool: 200 }), yaml: passThrough(RESOURCE) },
+  { name: '32 senders', about: 'many senders at once', load: sending({ ...base, senders: 32 }), yaml: passThrough(RESOURCE) },
   {
     name: 'overload',
     about: 'twice as many requests as the backend takes, from more senders than memory has room for',
-    load: { ...base, senders: 1024, rate: 200, seconds: 20 },
+    load: sending({ ...base, senders: 1024, rate: 200, seconds: 20 }),
     sinkMessagesPerSecond: 100,
     memoryLimitMiB: MEMORY_LIMIT_MIB,
     yaml: passThrough({
@@ -72,4 +111,35 @@ export const scenarios: readonly Scenario[] = [
       names: 'memory_limiter',
     }),
   },
+  ...[125, 10].map(
+    (spans): Scenario => ({
+      name: `join, chunks of ${spans}`,
+      about: 'durable embedded stream, 1,000 workloads with 8 GPUs each, longer than `history`',
+      load: {
+        script: 'factory-load.js',
+        options: {
+          workloads: 1000,
+          gpusPerWorkload: 8,
+          spans,
+          spansPerSecond: spans === 10 ? 15_000 : 40_000,
+          sampleSeconds: 10,
+          senders: 256,
+          warmupSeconds: 60,
+          seconds: 30,
+        },
+      },
+      peers: ['gateway'],
+      yaml: joined,
+      settleMillis: 8000,
+      own: {
+        'held chunks': 'ai_factory_gateway_stream_held_chunks',
+        matched: 'ai_factory_gateway_join_items_total|outcome="matched"',
+        'not matched': 'ai_factory_gateway_join_items_total|outcome="unmatched"',
+        late: 'ai_factory_gateway_join_items_total|outcome="late"',
+        evicted: 'ai_factory_gateway_join_items_total|outcome="evicted"',
+        'log MB': 'ai_factory_gateway_stream_log_bytes',
+        'state MB': 'ai_factory_gateway_stream_state_bytes',
+      },
+    }),
+  ),
 ]

@@ -2,14 +2,19 @@
 import { createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
+import { inspect } from '../proto/inspect.js'
 import { Fields } from '../proto/wire.js'
+import { METRICS, TRACES } from './client.js'
 
 export interface SinkCounts {
   spans: number
   /** Bytes of gRPC messages as they came, compressed or not. */
   bytes: number
-  /** Arrivals per span id (ids count up from 0). */
-  ids: number[]
+  /** Arrivals per span id (ids count up from 0); zeros after the largest. */
+  ids: Uint32Array
+  /** Data points and log records. */
+  points: number
+  records: number
 }
 
 const WINDOW = 16 << 20
@@ -47,13 +52,12 @@ export const eachSpanId = (message: Uint8Array, see: (id: number) => void): void
 }
 
 /** `messagesPerSecond` makes it a slow backend. */
-export const startSink = async (
-  ids: number,
-  messagesPerSecond?: number,
-): Promise<{ port: number; counts: () => SinkCounts; close: () => void }> => {
-  let seen = new Uint32Array(ids)
+export const startSink = async (messagesPerSecond?: number): Promise<{ port: number; counts: () => SinkCounts; close: () => void }> => {
+  let seen = new Uint32Array(1 << 16)
   let spans = 0
   let bytes = 0
+  let points = 0
+  let records = 0
   let free = 0
   const server = createServer({ settings: { initialWindowSize: WINDOW } })
   server.on('session', session => session.setLocalWindowSize(WINDOW))
@@ -64,16 +68,19 @@ export const startSink = async (
     stream.on('end', () => {
       const framed = Buffer.concat(chunks)
       bytes += framed.length - 5
-      const body = framed.subarray(5)
-      eachSpanId(framed[0] === 1 || headers['grpc-encoding'] === 'gzip' ? (framed[0] ? gunzipSync(body) : body) : body, id => {
-        spans++
-        if (id >= seen.length) {
-          const grown = new Uint32Array(id * 2)
-          grown.set(seen)
-          seen = grown
-        }
-        seen[id]!++
-      })
+      const body = framed[0] === 1 ? gunzipSync(framed.subarray(5)) : framed.subarray(5)
+      if (headers[':path'] === METRICS) points += inspect('metrics', body)
+      else if (headers[':path'] !== TRACES) records += inspect('logs', body)
+      else
+        eachSpanId(body, id => {
+          spans++
+          if (id >= seen.length) {
+            const grown = new Uint32Array(id * 2)
+            grown.set(seen)
+            seen = grown
+          }
+          seen[id]!++
+        })
       const answer = () => {
         if (stream.destroyed) return
         stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto' }, { waitForTrailers: true })
@@ -87,12 +94,16 @@ export const startSink = async (
     })
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  return { port: (server.address() as AddressInfo).port, counts: () => ({ spans, bytes, ids: [...seen] }), close: () => server.close() }
+  return {
+    port: (server.address() as AddressInfo).port,
+    counts: () => ({ spans, bytes, ids: seen, points, records }),
+    close: () => server.close(),
+  }
 }
 
 if (process.send && process.argv[1]?.endsWith('sink.js')) {
-  const [ids, rate] = process.argv.slice(2).map(Number)
-  const sink = await startSink(ids ?? 0, rate || undefined)
+  const rate = Number(process.argv[2])
+  const sink = await startSink(rate || undefined)
   process.send({ port: sink.port })
   process.on('message', () => process.send?.({ counts: sink.counts() }))
 }
