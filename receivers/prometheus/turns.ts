@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../runtime/component.js'
 
-const SLICE = 8
+const SLICE = 5
 /** Items between two looks at the clock. */
 const STRIDE = 256
 

@@ -1,7 +1,10 @@
 /** A hash table whose keys are bytes, looked up in a buffer that holds them somewhere: no string is made. */
 
 export interface Entry {
-  readonly key: Uint8Array
+  /** The key is `bytes[start, end)`. */
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly end: number
   readonly hash: number
   /** The next entry of the same bucket; the table's own. */
   chain: Entry | undefined
@@ -22,8 +25,7 @@ export class ByteTable<E extends Entry> {
   find(bytes: Buffer, start: number, end: number, hash: number): E | undefined {
     let entry = this.buckets[hash & (this.buckets.length - 1)]
     for (; entry; entry = entry.chain as E | undefined)
-      if (entry.hash === hash && entry.key.length === end - start && bytes.compare(entry.key, 0, entry.key.length, start, end) === 0)
-        return entry
+      if (entry.hash === hash && bytes.compare(entry.bytes, entry.start, entry.end, start, end) === 0) return entry
     return undefined
   }
 

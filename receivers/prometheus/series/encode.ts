@@ -61,15 +61,15 @@ export const writeFamilyHead = (writer: Writer, family: Family, size: MetricSize
   writer.header(2, size.metric).raw(headOf(family)).header(DATA[family.kind], size.data)
 }
 
-const sizeOfStart = (point: Point): number => (Number.isNaN(point.start) ? 0 : FIXED)
+const sizeOfStart = (point: Point): number => (Number.isNaN(point.since) ? 0 : FIXED)
 const sizeOfExemplars = (point: Point): number => point.exemplars?.reduce((sum, { length }) => sum + length, 0) ?? 0
 
 const sizeOfPoint = (point: Point, scrape: number): number => {
   const { kind } = point.family
-  if (kind === 'gauge' || kind === 'sum') return sizeOfStart(point) + FIXED + FIXED + point.key.length + sizeOfExemplars(point)
+  if (kind === 'gauge' || kind === 'sum') return sizeOfStart(point) + FIXED + FIXED + point.bytes.length + sizeOfExemplars(point)
   const summed = point.summed === scrape ? FIXED : 0
   const bounds = countBounds(point)
-  const shared = sizeOfStart(point) + FIXED + FIXED + summed + point.key.length + sizeOfExemplars(point)
+  const shared = sizeOfStart(point) + FIXED + FIXED + summed + point.bytes.length + sizeOfExemplars(point)
   if (kind === 'summary') return shared + bounds * (2 + FIXED + FIXED)
   if (!point.bounds?.length) return shared
   const counts = 8 * (bounds + 1)
@@ -89,7 +89,7 @@ const countBounds = (point: Point): number => {
 export const writePoint = (writer: Writer, point: Point, scrape: number): void => {
   const { kind } = point.family
   writer.header(1, sizeOfPoint(point, scrape))
-  if (!Number.isNaN(point.start)) writer.millis(2, point.start)
+  if (!Number.isNaN(point.since)) writer.millis(2, point.since)
   writer.millis(3, point.lastTime)
   if (kind === 'gauge' || kind === 'sum') writer.double(4, point.value)
   else {
@@ -99,7 +99,7 @@ export const writePoint = (writer: Writer, point: Point, scrape: number): void =
     else writeQuantiles(writer, point)
   }
   if (point.exemplars) for (const exemplar of point.exemplars) writer.raw(exemplar)
-  writer.raw(point.key)
+  writer.raw(point.bytes)
 }
 
 /** Cumulative counts become counts of their own; the last bucket is what `_count` has beyond them. */
@@ -129,13 +129,13 @@ const writeQuantiles = (writer: Writer, point: Point): void => {
         .double(2, each.value)
 }
 
-const sizeOfGone = (point: Point): number => sizeOfStart(point) + FIXED + point.key.length + FLAGS
+const sizeOfGone = (point: Point): number => sizeOfStart(point) + FIXED + point.bytes.length + FLAGS
 
 /** A point that says: no value from this time on. */
 export const writeGone = (writer: Writer, point: Point, time: number): void => {
   writer.header(1, sizeOfGone(point))
-  if (!Number.isNaN(point.start)) writer.millis(2, point.start)
-  writer.millis(3, Math.max(time, point.lastTime)).raw(point.key)
+  if (!Number.isNaN(point.since)) writer.millis(2, point.since)
+  writer.millis(3, Math.max(time, point.lastTime)).raw(point.bytes)
   writer.uint(point.family.kind === 'histogram' ? 10 : 8, NO_RECORDED_VALUE)
 }
 

@@ -9,7 +9,8 @@ import { type Entry, hashOf } from './byte_table.js'
 import { enforceLimits, type LabelLimits, mergeLabels } from './labels.js'
 import type { MetadataTable, Role } from './metadata.js'
 import { Origin, SCOPE_LABELS, type Server, writeAttribute } from './origin.js'
-import { type Bound, type Family, Point } from './point.js'
+import { type Bound, type Family, NUMBERS_OF_A_POINT, Point } from './point.js'
+import { type ByteSlabs, NumberSlabs } from './slabs.js'
 
 export class Line implements Entry {
   chain: Entry | undefined
@@ -22,7 +23,9 @@ export class Line implements Entry {
   info: Labels | undefined
 
   constructor(
-    readonly key: Uint8Array,
+    readonly bytes: Buffer,
+    readonly start: number,
+    readonly end: number,
     readonly hash: number,
     /** Undefined: dropped by relabelling, or `target_info`. */
     readonly point: Point | undefined,
@@ -57,6 +60,7 @@ export class Resolver {
   readonly origins = new Map<string, Origin>()
   readonly home: Origin
   private readonly writer = new Writer(1024)
+  private readonly numbers = new NumberSlabs(NUMBERS_OF_A_POINT)
 
   constructor(
     private readonly options: SeriesOptions,
@@ -68,17 +72,17 @@ export class Resolver {
     this.home = this.originOf(labels.get(JOB) ?? '', labels.get(INSTANCE) ?? '')
   }
 
-  /** Throws ScrapeError when the labels break a limit or make no series. */
-  resolve(text: SeriesText, key: Uint8Array, hash: number, scrape: number): Line {
+  /** The line's own bytes were kept last. Throws ScrapeError when the labels break a limit or make no series. */
+  resolve(text: SeriesText, { slab, start, end }: ByteSlabs, hash: number, scrape: number): Line {
     const { options } = this
     const labels = mergeLabels(text, options.labels, options.honor_labels)
-    if (!relabel(labels, options.metric_relabel_configs)) return new Line(key, hash, undefined, 'value')
+    if (!relabel(labels, options.metric_relabel_configs)) return new Line(slab, start, end, hash, undefined, 'value')
     enforceLimits(labels, options)
     for (const [name, value] of options.external_labels) if (!labels.has(name)) labels.set(name, value)
     const name = labels.get('__name__')
     if (name === undefined) throw new ScrapeError(`relabelling left ${JSON.stringify(text.name)} without a name`, 'malformed')
     const origin = this.originOf(labels.get(JOB) ?? this.home.job, labels.get(INSTANCE) ?? this.home.instance)
-    if (name === 'target_info') return this.targetInfo(labels, origin, key, hash)
+    if (name === 'target_info') return describe(new Line(slab, start, end, hash, undefined, 'value'), labels, origin)
 
     let { metadata, role, suffix } = this.metadata.membership(text.name, scrape)
     let familyName = name
@@ -99,7 +103,7 @@ export class Resolver {
       labels.delete(label)
     }
     const point = this.pointOf(family, labels, scrape)
-    const line = new Line(key, hash, point, role)
+    const line = new Line(slab, start, end, hash, point, role)
     if (bound !== undefined) {
       if ((point.bounds?.length ?? 0) >= MOST_BOUNDS) throw new ScrapeError(`${name} has more than ${MOST_BOUNDS} buckets`, 'bucket_limit')
       line.bound = point.boundAt(bound, scrape)
@@ -119,13 +123,6 @@ export class Resolver {
     for (const [key, origin] of this.origins) if (origin !== this.home && origin.scopes.size === 0) this.origins.delete(key)
   }
 
-  private targetInfo(labels: Labels, origin: Origin, key: Uint8Array, hash: number): Line {
-    const line = new Line(key, hash, undefined, 'value')
-    line.origin = origin
-    line.info = new Map(Array.from(labels).filter(([name]) => name !== JOB && name !== INSTANCE && !name.startsWith('__')))
-    return line
-  }
-
   private pointOf(family: Family, labels: Labels, scrape: number): Point {
     const { writer } = this
     const names: string[] = []
@@ -134,7 +131,10 @@ export class Resolver {
     const key = writer.copy()
     const hash = hashOf(key, 0, key.length, this.seed)
     let point = family.points.find(key, 0, key.length, hash)
-    if (!point) family.points.add((point = new Point(family, key, hash, scrape)))
+    if (!point) {
+      this.numbers.take()
+      family.points.add((point = new Point(family, key, hash, scrape, this.numbers)))
+    }
     return point
   }
 
@@ -151,6 +151,13 @@ export class Resolver {
 
 /** Resource attributes say job and instance; names with two underscores are the rules' own. */
 const isAttribute = (name: string): boolean => name !== JOB && name !== INSTANCE && !name.startsWith('__') && !name.startsWith(SCOPE_LABELS)
+
+/** Makes the line one that describes its resource. */
+const describe = (line: Line, labels: Labels, origin: Origin): Line => {
+  line.origin = origin
+  line.info = new Map(Array.from(labels).filter(([name]) => name !== JOB && name !== INSTANCE && !name.startsWith('__')))
+  return line
+}
 
 /** Of a series that says it comes from elsewhere (federation, a push gateway). */
 const serverOf = (instance: string, { scheme }: Server): Server => {

@@ -1,6 +1,7 @@
 /** One OTLP data point of one target, remembered from scrape to scrape, and the metric it belongs to. */
 import { ByteTable, type Entry } from './byte_table.js'
 import type { Metadata } from './metadata.js'
+import type { NumberSlabs } from './slabs.js'
 
 /** How a family is written: the member of Metric's `data`. */
 export type Kind = 'gauge' | 'sum' | 'histogram' | 'summary'
@@ -11,6 +12,8 @@ export interface Place {
   readonly body: Uint8Array
   readonly schemaUrl: string
   readonly origin: { resource(scrape: number): Uint8Array }
+  /** By the names they are written as; families that were retired are replaced. */
+  readonly families: ReadonlyMap<string, Family>
   /** The family has no points any more. */
   drop(family: Family): void
 }
@@ -41,6 +44,13 @@ export class Family {
     this.monotonic = type === 'counter'
   }
 
+  /** The point with the same attributes in the family that took this one's place when its type changed. */
+  successor(point: Point): Point | undefined {
+    const family = this.retired ? this.scope.families.get(this.name) : undefined
+    if (family?.attributesField !== this.attributesField) return undefined
+    return family.points.find(point.bytes, 0, point.bytes.length, point.hash)
+  }
+
   /** Field number of `attributes` in its points. */
   get attributesField(): number {
     return this.kind === 'histogram' ? 9 : 7
@@ -58,37 +68,95 @@ export interface Bound {
   readonly born: number
 }
 
+/** A point's numbers, in one record: fields of an object would be an object each. */
+const VALUE = 0
+const TIMESTAMP = 1
+const SUM = 2
+const CREATED = 3
+const START = 4
+const LAST_VALUE = 5
+const LAST_TIME = 6
+export const NUMBERS_OF_A_POINT = 7
+
 export class Point implements Entry {
+  readonly start = 0
   chain: Entry | undefined
-  /** Numbers of the scrape that made it, last named it, last gave it a value, and last sent it. */
+  /** Numbers of the scrape that last named it, last gave it a value, a sum, a time of creation, and last sent it. */
   seen = 0
   valued = 0
-  sent = 0
-  /** The number; of histograms and summaries the count. */
-  value = Number.NaN
-  /** Milliseconds; NaN = the scrape's. */
-  timestamp = Number.NaN
-  sum = Number.NaN
   summed = 0
-  /** Milliseconds the source says it counts from. */
-  created = Number.NaN
   createdSeen = 0
+  sent = 0
   /** Histograms: buckets, summaries: quantiles; rising. */
   bounds: Bound[] | undefined
   exemplars: Uint8Array[] | undefined
-  /** Milliseconds it counts from; NaN for gauges. */
-  start = Number.NaN
-  /** What was sent last, when there was a value. */
-  lastValue = Number.NaN
-  lastTime = Number.NaN
+  private readonly numbers: Float64Array
+  private readonly at: number
 
   constructor(
     readonly family: Family,
     /** Its attributes, encoded with the field number its kind has for them. Its identity within the family. */
-    readonly key: Uint8Array,
+    readonly bytes: Buffer,
     readonly hash: number,
+    /** Number of the scrape that made it. */
     readonly born: number,
-  ) {}
+    { slab, start }: NumberSlabs,
+  ) {
+    this.numbers = slab
+    this.at = start
+  }
+
+  get end(): number {
+    return this.bytes.length
+  }
+
+  /** The number; of histograms and summaries the count. */
+  get value(): number {
+    return this.numbers[this.at + VALUE]!
+  }
+  set value(value: number) {
+    this.numbers[this.at + VALUE] = value
+  }
+  /** Milliseconds; NaN = the scrape's. */
+  get timestamp(): number {
+    return this.numbers[this.at + TIMESTAMP]!
+  }
+  set timestamp(milliseconds: number) {
+    this.numbers[this.at + TIMESTAMP] = milliseconds
+  }
+  get sum(): number {
+    return this.numbers[this.at + SUM]!
+  }
+  set sum(sum: number) {
+    this.numbers[this.at + SUM] = sum
+  }
+  /** Milliseconds the source says it counts from. */
+  get created(): number {
+    return this.numbers[this.at + CREATED]!
+  }
+  set created(milliseconds: number) {
+    this.numbers[this.at + CREATED] = milliseconds
+  }
+  /** Milliseconds it counts from; NaN for gauges. */
+  get since(): number {
+    return this.numbers[this.at + START]!
+  }
+  set since(milliseconds: number) {
+    this.numbers[this.at + START] = milliseconds
+  }
+  /** What was sent last, when there was a value. */
+  get lastValue(): number {
+    return this.numbers[this.at + LAST_VALUE]!
+  }
+  set lastValue(value: number) {
+    this.numbers[this.at + LAST_VALUE] = value
+  }
+  get lastTime(): number {
+    return this.numbers[this.at + LAST_TIME]!
+  }
+  set lastTime(milliseconds: number) {
+    this.numbers[this.at + LAST_TIME] = milliseconds
+  }
 
   /** The `le` or `quantile`, kept in order. */
   boundAt(bound: number, scrape: number): Bound {
@@ -124,9 +192,9 @@ export const settle = (point: Point, scrape: number, scrapeTime: number): Unfit 
   if (family.kind === 'summary' && !isCount(point.value)) return 'inconsistent_histogram'
   if (family.monotonic || family.kind === 'histogram' || family.kind === 'summary') {
     const fell = point.value < point.lastValue || (family.kind === 'histogram' && anyFell(point))
-    if (point.createdSeen === scrape && point.created > 0 && point.created <= time) point.start = point.created
-    else if (Number.isNaN(point.lastValue)) point.start = time
-    else if (fell) point.start = point.lastTime
+    if (point.createdSeen === scrape && point.created > 0 && point.created <= time) point.since = point.created
+    else if (Number.isNaN(point.lastValue)) point.since = time
+    else if (fell) point.since = point.lastTime
     if (point.bounds && family.kind === 'histogram') for (const each of point.bounds) each.last = each.value
   }
   point.lastValue = point.value

@@ -19,6 +19,7 @@ import { type Line, Resolver, type SeriesOptions } from './line.js'
 import { MetadataTable } from './metadata.js'
 import { type Family, type Point, settle, type Unfit } from './point.js'
 import { type Report, ReportSeries } from './report.js'
+import { ByteSlabs } from './slabs.js'
 
 const METADATA = { transport: 'http' }
 /** Families that comments may name where `sample_limit` sets no bound. */
@@ -39,6 +40,7 @@ export class TargetSeries {
   private readonly resolver: Resolver
   private readonly report: ReportSeries
   private readonly table = new ByteTable<Line>()
+  private readonly keys = new ByteSlabs()
   /** Lines of the last good scrape, in order; points sent then that must be declared gone when they are no more. */
   private order: Line[] = []
   private live: Point[] = []
@@ -155,7 +157,7 @@ export class TargetSeries {
     for (let kind = cursor.next(); kind !== END; kind = cursor.next()) {
       if (kind === SAMPLE) {
         let line = this.order[this.position]
-        if (line && cursor.isAt(line.key, 0, line.key.length) && line.point?.family.retired !== true) this.position++
+        if (line && cursor.isAt(line.bytes, line.start, line.end) && line.point?.family.retired !== true) this.position++
         else line = this.find(bytes)
         cursor.readSample()
         this.note(line)
@@ -184,8 +186,9 @@ export class TargetSeries {
       return known
     }
     if (known) this.table.delete(known)
-    const key = Buffer.from(bytes.subarray(seriesStart, seriesEnd))
-    const line = this.resolver.resolve(readSeries(bytes, seriesStart, seriesEnd, cursor.line), key, hash, this.scrape)
+    const text = readSeries(bytes, seriesStart, seriesEnd, cursor.line)
+    this.keys.keep(bytes, seriesStart, seriesEnd)
+    const line = this.resolver.resolve(text, this.keys, hash, this.scrape)
     this.table.add(line)
     this.created.push(line)
     if (line.kept) this.added++
@@ -270,7 +273,8 @@ export class TargetSeries {
     const { live } = this
     this.live = []
     await this.turns.each(live, point => {
-      if (point.sent !== this.scrape) this.enter(point.family).gone.push(point)
+      if (point.sent === this.scrape || point.family.successor(point)?.sent === this.scrape) return
+      this.enter(point.family).gone.push(point)
     })
   }
 
