@@ -220,6 +220,21 @@ describe('segmented log', () => {
     expect(seen.lostItems).toBe(3)
   })
 
+  test('a bad sector costs the records that lie on it, and their items are counted', async () => {
+    const disk = new TestDisk()
+    const first = await open(disk, new Seen(), { segmentBytes: 1e6 })
+    for (let index = 0; index < 40; index++) await first.append([record(`${index}:`.padEnd(900, 'x'), 1)])
+    await first.append([record('the end')])
+    await first.close()
+    disk.fault = (operation, _path, position, length) =>
+      operation === 'read' && position <= 9000 && position + length > 9000 ? EIO : undefined
+    const seen = new Seen()
+    const log = await open(disk, seen, { segmentBytes: 1e6 })
+    const found = await texts(log, seen)
+    expect(found.length).toBeGreaterThan(30)
+    expect(found.length + seen.lostItems).toBe(41)
+  })
+
   test('B F07 a full disk refuses records, still takes ticks, and is used again when space returns', async () => {
     const disk = new TestDisk()
     const seen = new Seen()

@@ -19,6 +19,7 @@ export const SEGMENT_HEADER = 2 * COPY
 const NAME = Buffer.from('AIFGLOG\x01', 'latin1')
 const CRC_AT = 60
 const READ_BYTES = 1024 * 1024
+const PAGE = 4096
 export const SEGMENT_NAME = /^([0-9a-f]{14})\.log$/
 
 export const segmentName = (base: number): string => `${base.toString(16).padStart(14, '0')}.log`
@@ -109,11 +110,17 @@ export class Segment {
     await (await this.file()).sync()
   }
 
-  /** Bytes [from, to), fewer when the file is shorter. */
+  /** Bytes [from, to), fewer when the file is shorter. What the disk cannot read comes back as zeros, which are no record. */
   async read(from: number, to: number): Promise<Buffer> {
     const bytes = Buffer.allocUnsafeSlow(to - from)
-    const read = await (await this.file()).read(bytes, SEGMENT_HEADER + from - this.base)
-    return bytes.subarray(0, read)
+    const at = SEGMENT_HEADER + from - this.base
+    const file = await this.file()
+    try {
+      return bytes.subarray(0, await file.read(bytes, at))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error
+      return readPiecewise(file, bytes, at)
+    }
   }
 
   /** The records from `position` on, about `limit` bytes of them. Damaged ones are stepped over. */
@@ -155,6 +162,16 @@ export class Segment {
     this.opening ??= this.files.open(this.path)
     return this.opening
   }
+}
+
+/** Around a bad sector: all but its page. */
+const readPiecewise = async (file: File, bytes: Buffer, position: number): Promise<Buffer> => {
+  const size = await file.size()
+  for (let at = 0; at < bytes.length; at += PAGE) {
+    const piece = bytes.subarray(at, at + PAGE)
+    await file.read(piece, position + at).catch(() => piece.fill(0))
+  }
+  return bytes.subarray(0, Math.max(0, Math.min(bytes.length, size - position)))
 }
 
 const writeHeader = ({ base, itemsBefore, previousEnd, salt }: Header): Buffer => {

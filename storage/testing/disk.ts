@@ -30,7 +30,7 @@ export class TestDisk implements Files {
   /** Bytes there is room for. */
   capacity = Infinity
   /** Returns an error to let an operation fail. */
-  fault: (operation: 'write' | 'sync' | 'read', path: string) => Error | undefined = () => undefined
+  fault: (operation: 'write' | 'sync' | 'read', path: string, position: number, length: number) => Error | undefined = () => undefined
   syncs = 0
 
   async open(path: string): Promise<File> {
@@ -101,8 +101,8 @@ export class TestDisk implements Files {
   }
 
   private file(path: string, stored: Stored): File {
-    const check = (operation: 'write' | 'sync' | 'read'): void => {
-      const error = this.fault(operation, path)
+    const check = (operation: 'write' | 'sync' | 'read', position = 0, length = 0): void => {
+      const error = this.fault(operation, path, position, length)
       if (error) throw error
     }
     return {
@@ -117,7 +117,7 @@ export class TestDisk implements Files {
         if (fits.length < bytes.length) throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
       },
       read: async (into, position) => {
-        check('read')
+        check('read', position, into.length)
         return stored.content.copy(into, 0, position)
       },
       sync: async () => {

@@ -41,6 +41,10 @@ export const toRecord = (raw: Raw, grace: number): StreamRecord => {
   }
 }
 
+/** A window was closed. */
+export const CLOSED = 'closed'
+export type Step = Chunk | typeof CLOSED | undefined
+
 const NO_RECORD = 0
 
 export const sameWindowing = (a: Windowing, b: Windowing): boolean =>
@@ -138,18 +142,18 @@ export class Partition<Out> {
   }
 
   /**
-   * Moves time to the record: chunks come due and windows close, in the order of event time. Stops at a chunk whose bytes are needed and returns it;
-   * then `release` it and call again. Undefined: time has arrived, and `take` follows.
+   * Moves time to the record: chunks come due and windows close, in the order of event time. Stops at a chunk whose bytes are needed and returns it:
+   * `release` it and call again. Stops after each window, so that others get a turn: call again. Undefined: time has arrived, and `take` follows.
    */
-  advance(raw: Raw): Chunk | undefined {
+  advance(raw: Raw): Step {
     if (this.muted && raw.offset >= this.muteBelow) {
       // Where records were lost, time stands before the checkpoint: what was due by then has left already.
       if (this.restoredTime > this.streamTime) this.moveTo(this.restoredTime, raw.offset)
-      this.nextDue()
+      if (this.step() !== undefined) return CLOSED
       this.muted = false
     }
     this.moveTo(raw.appendTime, raw.offset)
-    return this.nextDue()
+    return this.step()
   }
 
   /** The bytes of a chunk that `advance` or `overflow` asked for. */
@@ -192,16 +196,19 @@ export class Partition<Out> {
     }
   }
 
-  /** Closes windows and drops what was emitted before, up to the next chunk whose bytes are needed. */
-  private nextDue(): Chunk | undefined {
+  /** Up to the next window closed or chunk whose bytes are needed; chunks that left before the restart are dropped. */
+  private step(): Step {
     const { watermark } = this
     for (;;) {
       const due = this.hold.nextDue()
       const end = this.windowEnd()
       if (Math.min(due, end) > watermark) return undefined
       if (end < due) {
-        if (this.windowStart > this.filled) this.windowStart = this.gridStart(watermark)
-        else this.close(end, false)
+        if (this.windowStart <= this.filled) {
+          this.close(end, false)
+          return CLOSED
+        }
+        this.windowStart = this.gridStart(watermark)
       } else {
         const chunk = this.hold.pop()
         this.budget.used -= BYTES_PER_CHUNK

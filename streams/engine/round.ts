@@ -3,7 +3,7 @@ import type { Extent, Raw } from '../driver.js'
 import type { Clock } from '../ports.js'
 import type { Chunk } from './hold.js'
 import type { StreamCounters } from './metrics.js'
-import type { Partition } from './partition.js'
+import { CLOSED, type Partition } from './partition.js'
 import { type Assembly, assembled } from './parts.js'
 
 /** A partition this process owns. */
@@ -55,8 +55,9 @@ export class Round<Out> {
 
   private async takeRecord(owned: Owned<Out>, raw: Raw): Promise<boolean> {
     const { partition } = owned
-    for (let chunk = partition.advance(raw); chunk; chunk = partition.advance(raw))
-      if (!(await this.release(owned, chunk, 'due', raw.appendTime))) return false
+    for (let step = partition.advance(raw); step; step = partition.advance(raw)) {
+      if (!(step === CLOSED ? await this.pass() : await this.release(owned, step, 'due', raw.appendTime))) return false
+    }
     this.counters.read.add(1)
     if (partition.restoring) this.counters.replayed.add(1)
     partition.take(raw)
@@ -78,6 +79,11 @@ export class Round<Out> {
     fetched.delete(chunk.offset)
     if (raw) partition.release(raw, chunk, why)
     else this.counters.lost.add(chunk.items)
+    return this.pass()
+  }
+
+  /** Lets others have their turn, and outputs in flight go down; false when stopping before they did. */
+  private async pass(): Promise<boolean> {
     if (this.ports.clock.monotonic() - this.turnStart > TURN_MS) await this.yieldTurn()
     return this.ports.room()
   }

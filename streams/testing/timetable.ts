@@ -7,7 +7,7 @@
  *     expect(table.take()).toEqual([…])
  */
 import { type Checkpoint, type Raw, SETTINGS, TICK } from '../driver.js'
-import { Partition, writeWindowing } from '../engine/partition.js'
+import { CLOSED, Partition, writeWindowing } from '../engine/partition.js'
 import { assembled } from '../engine/parts.js'
 import type { Entry, Handler, Windowing } from '../handler.js'
 
@@ -97,7 +97,8 @@ export class Timetable<Out> {
 
   private process(raw: Raw): void {
     const { partition } = this
-    for (let chunk = partition.advance(raw); chunk; chunk = partition.advance(raw)) partition.release(this.read(chunk), chunk, 'due')
+    for (let step = partition.advance(raw); step; step = partition.advance(raw))
+      if (step !== CLOSED) partition.release(this.read(step), step, 'due')
     partition.take(raw)
     for (let chunk = partition.overflow(); chunk; chunk = partition.overflow()) partition.release(this.read(chunk), chunk, 'evicted')
   }
