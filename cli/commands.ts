@@ -60,6 +60,15 @@ export const commands: Readonly<Record<string, Command>> = {
       return 0
     },
   },
+  'explain-workload': {
+    summary: 'say whose the telemetry in FILE is (OTLP/JSON or Prometheus text; - = stdin), and by which rule',
+    operands: ['FILE'],
+    configured: false,
+    run: async ({ files, sets, operands, ...said }) => {
+      const { explainWorkload } = await import('./explain-workload.js')
+      return explainWorkload(operands[0]!, load({ files, sets }), said)
+    },
+  },
   components: {
     summary: 'list what this build contains',
     operands: [],

@@ -35,7 +35,7 @@ type Texts = ReadonlyMap<string, string>
 const NO_TEXTS: Texts = new Map()
 
 /** Caller of a model that is nowhere to be found, when the caller is nobody either: the mark itself tells the join that there is no target. */
-const UNKNOWN_CALLER = 'unknown'
+export const UNKNOWN_CALLER = 'unknown'
 /** Distinct resources and items remembered; beyond it the memory starts over. */
 const REMEMBERED = 50_000
 /** First byte of a signature: what was asked about the item. */
@@ -169,7 +169,7 @@ export class Assigner {
   private ofPoint(known: Known, { metric, item, serials }: ItemCursor): PointDecision {
     if (serials[1] !== this.metricSerial || serials[1] === 1) {
       this.metricSerial = serials[1]!
-      this.subject = roleOf(metric?.name())?.level === 'device' ? 'device' : 'other'
+      this.subject = subjectOf(metric?.name())
     }
     const { subject } = this
     const facts = this.points.read(item, ASKED[subject])
@@ -189,8 +189,7 @@ export class Assigner {
     const found = this.resolve(known, known.explicit ? NO_TEXTS : texts, subject)
     if (found.length > 1) return { ...assigned(found), sharing: { share: 1 / found.length, basis: 'equal' } }
     if (subject === 'other' || found.length > 0) return assigned(found, 'no_workload')
-    const host = DEVICE.host.map(name => texts.get(name) ?? known.texts.get(name)).find(Boolean) ?? 'unknown'
-    return assigned([{ id: `${UNALLOCATED}/${host}`, source: UNALLOCATED, confidence: 'exact' }])
+    return assigned([unallocated(texts, known.texts)])
   }
 
   private resolve(known: Known, texts: Texts, subject: Subject): Identity[] {
@@ -217,14 +216,23 @@ export class Assigner {
   }
 }
 
+/** Whether a sample is of a device, whose exporter does not own it. */
+export const subjectOf = (metric: string | undefined): Subject => (roleOf(metric)?.level === 'device' ? 'device' : 'other')
+
 const roleOf = (name = '') => ROLES.get(name)
 
 /** The item's word before the resource's. */
-const layered = (item: Texts, resource: Texts) =>
+export const layered = (item: Texts, resource: Texts) =>
   factsOf(
     name => item.get(name),
     name => resource.get(name),
   )
+
+/** Whose a device is that nobody owns. */
+export const unallocated = (item: Texts, resource: Texts): Identity => {
+  const host = DEVICE.host.map(name => item.get(name) ?? resource.get(name)).find(Boolean) ?? 'unknown'
+  return { id: `${UNALLOCATED}/${host}`, source: UNALLOCATED, confidence: 'exact' }
+}
 
 const assigned = (identities: readonly Identity[], otherwise?: Unresolved): Assignment => ({
   identities,

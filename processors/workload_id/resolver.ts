@@ -1,5 +1,6 @@
 /** Facts → the workload they belong to. Only tables and rules: never from telemetry seen earlier, so that two gateways agree. */
 
+import { CALL_RULES } from './calls.js'
 import type { Options } from './options.js'
 import { matcher } from './pattern.js'
 import { type Defaults, EXPLICIT, LOGICAL_RULES, type Rule, UNIT_RULES } from './rules.js'
@@ -11,12 +12,8 @@ export type Subject = 'device' | 'other'
 
 export const UNALLOCATED = 'unallocated'
 
-/** One rule's answer, for people. */
-export interface Verdict {
-  rule: string
-  needs: string
-  id: string | undefined
-}
+/** One rule's answer, for people: the id, or why there is none. */
+export type Verdict = { readonly rule: string } & ({ readonly id: string } | { readonly why: string })
 
 export class Resolver {
   private readonly defaults: Defaults
@@ -45,34 +42,45 @@ export class Resolver {
 
   /** The workload that a client span with these facts calls. */
   called(facts: Facts): Identity | undefined {
-    const address = facts.attribute('server.address') ?? facts.attribute('net.peer.name')
-    if (address !== undefined) {
-      const target = this.tables.target(address, facts.attribute('server.port') ?? facts.attribute('net.peer.port'))
-      if (target) return { id: target, source: 'target', confidence: 'exact' }
-      const service = /^([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.|$)/.exec(address)
-      if (service)
-        return {
-          id: `${facts.get('cluster') ?? this.defaults.cluster}/${service[2]}/${service[1]}`,
-          source: 'kubernetes_service',
-          confidence: 'derived',
-        }
+    for (const { source, confidence, answer } of CALL_RULES) {
+      const found = answer(facts, this.tables, this.defaults)
+      if ('id' in found) return { id: found.id, source, confidence }
     }
-    const model = facts.get('model')
-    const serving = model === undefined ? undefined : this.tables.serving(model)
-    return serving === undefined ? undefined : { id: serving, source: 'model_table', confidence: 'derived' }
+    return undefined
   }
 
-  /** Every rule's answer in order; the first with an id is the one that holds. */
+  /** As `resolve`, with the answer of each rule up to the one that holds. */
   explain(facts: Facts, subject: Subject): Verdict[] {
-    const ask = (rule: Rule): Verdict => ({ rule: rule.source, needs: rule.needs, id: rule.id(facts, this.defaults) })
-    return [
-      ask(EXPLICIT),
-      { rule: 'table', needs: 'an entry of the workloads table that matches', id: this.tables.matching(facts)[0] },
-      ...this.rulesFor(subject).map(ask),
-    ]
+    const ask = (rule: Rule): Verdict => {
+      const id = rule.id(facts, this.defaults)
+      return id ? { rule: rule.source, id } : { rule: rule.source, why: rule.unless?.(facts, this.defaults) ?? `needs ${rule.needs}` }
+    }
+    const [listed] = this.tables.matching(facts)
+    return untilFound([
+      () => ask(EXPLICIT),
+      () => (listed === undefined ? { rule: 'table', why: this.tables.whyNoneMatches(facts) } : { rule: 'table', id: listed }),
+      ...this.rulesFor(subject).map(rule => () => ask(rule)),
+    ])
+  }
+
+  /** As `called`, with the answer of each rule up to the one that holds. */
+  explainCall(facts: Facts): Verdict[] {
+    return untilFound(
+      CALL_RULES.map(({ source, answer }) => () => ({ rule: source, ...answer(facts, this.tables, this.defaults) })),
+    )
   }
 
   private rulesFor(subject: Subject): readonly Rule[] {
     return subject === 'device' ? UNIT_RULES : [...UNIT_RULES, ...LOGICAL_RULES]
   }
+}
+
+const untilFound = (questions: readonly (() => Verdict)[]): Verdict[] => {
+  const verdicts: Verdict[] = []
+  for (const ask of questions) {
+    const verdict = ask()
+    verdicts.push(verdict)
+    if ('id' in verdict) break
+  }
+  return verdicts
 }

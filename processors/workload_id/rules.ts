@@ -12,6 +12,8 @@ export interface Rule {
   id(facts: Facts, defaults: Defaults): string | undefined
   /** For people: what the rule looks for. */
   needs: string
+  /** For people: why the rule does not apply although what it looks for is there. */
+  unless?(facts: Facts, defaults: Defaults): string | undefined
 }
 
 /** What an attribute that is absent is read as, on every signal alike, so that ids meet. */
@@ -42,7 +44,12 @@ const prefixed = (source: string, prefix: string, fact: Fact, needs: string, rej
     const value = facts.get(fact)
     return value && !reject.includes(value) ? `${prefix}/${value}` : undefined
   },
+  unless: facts => placeholder(facts.get(fact)),
 })
+
+const placeholder = (value: string | undefined): string | undefined => value && `"${value}" is a placeholder`
+const exporters = (name: string | undefined): string | undefined =>
+  name && `${name} is an exporter's own by exporter_pods: it only reports on others`
 
 /** Not services: an SDK that was told no name, and the operator that labels every Ray pod alike. */
 const NO_SERVICE = /^(unknown_service.*|kuberay)$/
@@ -77,6 +84,7 @@ export const UNIT_RULES: readonly Rule[] = [
       const job = facts.get('slurmJob')
       return job && job !== '0' ? `slurm/${facts.get('slurmCluster') ?? facts.get('cluster') ?? defaults.cluster}/${job}` : undefined
     },
+    unless: facts => placeholder(facts.get('slurmJob')),
   },
   {
     source: 'ray_submission',
@@ -98,6 +106,7 @@ export const UNIT_RULES: readonly Rule[] = [
       const pod = facts.get('pod')
       return pod && !defaults.isExporterPod(pod) ? placed(facts, defaults, workloadOfPod(pod)) : undefined
     },
+    unless: facts => exporters(facts.get('pod')),
   },
   {
     source: 'daemonset',
@@ -107,6 +116,7 @@ export const UNIT_RULES: readonly Rule[] = [
       const name = facts.get('daemonSet')
       return name && !defaults.isExporterPod(name) ? placed(facts, defaults, name) : undefined
     },
+    unless: facts => exporters(facts.get('daemonSet')),
   },
 ]
 
@@ -120,6 +130,7 @@ export const LOGICAL_RULES: readonly Rule[] = [
       const name = facts.get('serviceName')
       return name && !NO_SERVICE.test(name) ? `svc/${facts.get('serviceNamespace') ?? 'default'}/${name}` : undefined
     },
+    unless: facts => placeholder(facts.get('serviceName')),
   },
   {
     source: 'model',

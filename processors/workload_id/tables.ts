@@ -46,15 +46,20 @@ export class Tables {
   /** Ids of the entries that match, in order. */
   matching(facts: Facts): string[] {
     const ids: string[] = []
-    for (const { conditions, template } of this.entries) {
-      const holds = conditions.every(([attribute, matches]) => {
-        const value = facts.attribute(attribute)
-        return value !== undefined && matches(value)
-      })
-      const id = holds ? fill(template, facts) : undefined
+    for (const entry of this.entries) {
+      const id = holds(entry, facts) ? fill(entry.template, facts) : undefined
       if (id !== undefined && !ids.includes(id)) ids.push(id)
     }
     return ids
+  }
+
+  /** For people: why `matching` finds nothing. */
+  whyNoneMatches(facts: Facts): string {
+    const unfilled = this.entries.find(entry => holds(entry, facts) && fill(entry.template, facts) === undefined)
+    if (unfilled) return `the entry "${unfilled.template}" matches, but an attribute named in its id is absent`
+    return this.entries.length === 0
+      ? 'the workloads table is empty'
+      : `none of the ${this.entries.length} entries of the workloads table matches`
   }
 
   /** The workload that answers at `address`, with the port where it is known. */
@@ -67,7 +72,18 @@ export class Tables {
   serving(model: string): string | undefined {
     return this.byModel.get(model)
   }
+
+  /** Whether several serve it. */
+  ambiguous(model: string): boolean {
+    return this.byModel.has(model) && this.byModel.get(model) === undefined
+  }
 }
+
+const holds = ({ conditions }: Entry, facts: Facts): boolean =>
+  conditions.every(([attribute, matches]) => {
+    const value = facts.attribute(attribute)
+    return value !== undefined && matches(value)
+  })
 
 const fill = (template: string, facts: Facts): string | undefined => {
   let whole = true
@@ -79,7 +95,8 @@ const fill = (template: string, facts: Facts): string | undefined => {
   return whole ? text : undefined
 }
 
-const read = (options: Options): Tables => {
+/** The inline tables and those of the files. Throws ConfigError when a file cannot be read or is wrong. */
+export const readTables = (options: Options): Tables => {
   const files = options.table_files.map(file => check(tables, parse(readText(file), file)))
   return new Tables({
     workloads: [...options.workloads, ...files.flatMap(file => file.workloads)],
@@ -106,7 +123,7 @@ export class TableFiles {
     private readonly changed: () => void,
   ) {
     this.stamps = this.stamp()
-    this.current = read(options)
+    this.current = readTables(options)
   }
 
   watch(): void {
@@ -127,7 +144,7 @@ export class TableFiles {
     if (stamps === this.stamps) return
     this.stamps = stamps
     try {
-      this.current = read(this.options)
+      this.current = readTables(this.options)
       this.changed()
       this.log.info('workload tables read again')
     } catch (error) {
