@@ -45,6 +45,11 @@ describe('a counter booked by value', () => {
       { 10: [80, 0], 20: [0, 200] },
     ],
     ['rule 10: a late sample from before the first tells nothing', [[9, 80], 10, [5, 0], 20], { 10: [0, 0], 20: [0, 0] }],
+    [
+      'rule 19: a counter lives history past its last sample, then starts anew',
+      [[5, 0], 10, [306, 5000], 320],
+      { 310: [0, 0], 320: [0, 0] },
+    ],
     ['a second sample of one time is ignored', [[1, 0], [5, 50], [5, 70], 10], { 10: [50, 0] }],
     [
       'rule 10: when too much was spread to the closed side, the open side gets less and nothing is negative',

@@ -47,7 +47,7 @@ export class Counter {
   }
 
   get bytes(): number {
-    return 200 + this.times.byteLength + this.values.byteLength + this.flags.byteLength + 24 * this.width
+    return 700 + this.times.byteLength + this.values.byteLength + this.flags.byteLength + 24 * this.width
   }
 
   /**

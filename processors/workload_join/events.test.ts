@@ -149,6 +149,19 @@ describe('correlated events', () => {
     expect(at(events, 0)?.spans).toMatchObject({ count: 3 })
   })
 
+  test('rule 12: a source that was not seen for history is no longer the headline', () => {
+    const shorter = { ...WINDOWING, maxGap: 12_000, history: 60_000 }
+    const call = (second: number) =>
+      spans({ start: second - 1, end: second, kind: 'server', attributes: { 'gen_ai.usage.output_tokens': 1 } })
+    const events = run(
+      new Table({}, shorter),
+      [[1, metrics(tokens(1, 0))], ...[3, 20, 40, 60, 80].map(second => [second, call(second)] as const)],
+      120,
+    )
+    expect(at(events, 0)?.headlineSource).toBe('engine_metrics')
+    expect(at(events, 40)?.headlineSource).toBe('engine_spans')
+  })
+
   test('both old and new names of a token count are the same count', () => {
     const both = { 'gen_ai.usage.input_tokens': 5, 'gen_ai.usage.prompt_tokens': 5, 'gen_ai.usage.output_tokens': '6' }
     const events = run(new Table(), [[3, spans({ start: 1, end: 2, kind: 'server', attributes: both })]])
@@ -299,6 +312,8 @@ const told = ({ every, rises, delays }: { every: number; rises: [number, number]
         counter('vllm:request_success_total', s(second), requests, { ...ENGINE, finished_reason: 'stop' }),
         energy(second, joules),
         gauge('DCGM_FI_DEV_GPU_UTIL', s(second), rise / 5, GPU),
+        gauge('DCGM_FI_DEV_GPU_TEMP', s(second), rise / 9, { ...GPU, UUID: `GPU-${second % 3}` }),
+        histogram('vllm:time_to_first_token_seconds', s(second), [0.1, 1], [output, requests, output], output / 3, ENGINE),
       ),
     ])
     if (before) {
@@ -319,7 +334,7 @@ const told = ({ every, rises, delays }: { every: number; rises: [number, number]
 }
 
 describe('sums over the events', () => {
-  test('rule 10: are what went in, for tokens, requests and energy to 1e-9 and for spans exactly, however late and out of order it came', () => {
+  test('rule 10: are what went in, for tokens, requests and energy to 1e-9, for latencies and spans exactly, however late and out of order it came', () => {
     fc.assert(
       fc.property(factory, plan => {
         const { steps, books } = told(plan)
@@ -338,6 +353,8 @@ describe('sums over the events', () => {
           sum(events, event => (event.gpu?.energyJoules ?? 0) + (event.gpu?.lateEnergyJoules ?? 0)),
           books.joules,
         )
+        const counted = sum(events, event => (event.serving?.latencies ?? []).reduce((total, { count }) => total + count, 0))
+        expect(counted).toBe(2 * books.output + books.requests)
         const appended = steps.filter(([, out]) => out.signal === 'traces').length
         expect(sum(events, event => (event.spans?.count ?? 0) + (event.spans?.lateCount ?? 0))).toBe(appended)
         expect(table.timetable.errors).toEqual([])

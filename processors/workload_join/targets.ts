@@ -27,5 +27,8 @@ export const targetsOf = (workload: Workload, labels: Labels): Targets => {
 const owns = (id: string, uuid: string): boolean => id === uuid || id.startsWith(`${uuid}/`)
 
 /** Those that could say something about [low, high): neither gone before nor come after. */
-export const present = (targets: readonly Target[], low: number, high: number, maxGap: number): readonly Target[] =>
-  targets.every(({ track }) => track.spans(low, high, maxGap)) ? targets : targets.filter(({ track }) => track.spans(low, high, maxGap))
+export const present = (targets: readonly Target[], low: number, high: number, maxGap: number): readonly Target[] => {
+  let there = 0
+  for (let i = 0; i < targets.length; i++) if (targets[i]!.track.spans(low, high, maxGap)) there++
+  return there === targets.length ? targets : targets.filter(({ track }) => track.spans(low, high, maxGap))
+}

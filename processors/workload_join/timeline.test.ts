@@ -104,8 +104,8 @@ describe('a track', () => {
         track.forget(oldest)
         const kept = [...new Map(list).entries()].filter(([time]) => time >= oldest).sort(([a], [b]) => a - b)
         const frames = Array.from({ length: track.length - track.first }, (_, i) => track.first + i)
-        expect(frames.map(at => [track.times[at], track.columns[GAUGE]?.[at]])).toEqual(kept.map(([time, value]) => [time, value ?? STALE]))
-        expect(frames.map(at => track.columns[PRESENCE]?.[at]).every(presence => presence === 1 || presence === STALE)).toBe(true)
+        expect(frames.map(at => [track.time(at), track.value(at, GAUGE)])).toEqual(kept.map(([time, value]) => [time, value ?? STALE]))
+        expect(frames.map(at => track.value(at, PRESENCE)).every(presence => presence === 1 || presence === STALE)).toBe(true)
       }),
     )
   })

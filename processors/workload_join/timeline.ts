@@ -5,7 +5,7 @@
  * subtractions however many of them there are. A gauge at t stands for (t of its previous sample, t], at most `maxGap`; after the last sample
  * the value is carried on for at most `maxGap`, unless a staleness marker ended it.
  */
-import { PRESENCE, type Track } from './track.js'
+import { COLUMNS, PRESENCE, type Track } from './track.js'
 
 /**
  * Targets with equal sample times, added up over slots (edges[k], edges[k + 1]]. A slot is read as even; a gauge that is sampled more rarely
@@ -42,18 +42,17 @@ class Group {
     const { edges } = this
     // Before the first frame of the range nothing is known but what that frame stands for.
     let count = 0
-    const begins =
-      from === until ? low : from > track.first ? Math.max(track.times[from - 1]!, track.times[from]! - maxGap) : track.times[from]!
+    const begins = from === until ? low : from > track.first ? Math.max(track.time(from - 1), track.time(from) - maxGap) : track.time(from)
     edges[count++] = Math.min(low, begins)
     if (begins > edges[0]!) edges[count++] = begins
     for (let at = from; at < until; at++) {
-      const time = track.times[at]!
+      const time = track.time(at)
       if (time - edges[count - 1]! > maxGap) edges[count++] = time - maxGap
       if (time > edges[count - 1]!) edges[count++] = time
     }
     const last = edges[count - 1]!
     if (last < high) {
-      const lastFrame = until > track.first ? track.times[until - 1]! : Number.NEGATIVE_INFINITY
+      const lastFrame = until > track.first ? track.time(until - 1) : Number.NEGATIVE_INFINITY
       const carriedTo = lastFrame + maxGap
       if (carriedTo > last && carriedTo < high) edges[count++] = carriedTo
       edges[count++] = high
@@ -72,35 +71,36 @@ class Group {
   /** Adds a target; sums lie in edge k + 1 for slot k until `finish`. */
   add(track: Track, from: number, until: number, maxGap: number): void {
     this.tracks++
-    for (let c = 0; c < this.columns; c++) if (track.columns[c]) this.addColumn(track, c, from, until, maxGap)
+    for (let c = 0; c < this.columns; c++) if (track.used & (1 << c)) this.addColumn(track, c, from, until, maxGap)
   }
 
   private addColumn(track: Track, c: number, from: number, until: number, maxGap: number): void {
-    const column = track.columns[c]!
-    const { times } = track
-    let before = from - 1
-    while (before >= track.first && Number.isNaN(column[before]!)) before--
+    const { frames, stride, first } = track
+    const place = COLUMNS + c
+    let before = (from - 1) * stride
+    while (before >= first * stride && Number.isNaN(frames[before + place]!)) before -= stride
+    let known = before >= first * stride && Number.isFinite(frames[before + place]!)
+    let since = known ? frames[before]! : 0
+    let value = known ? frames[before + place]! : 0
     let slot = 0
     let seen = false
-    for (let at = from; at < until; at++) {
-      const value = column[at]!
-      if (Number.isNaN(value)) continue
-      if (before >= track.first && Number.isFinite(value) && Number.isFinite(column[before]!)) {
-        const begin = Math.max(times[before]!, times[at]! - maxGap)
-        slot = this.spread(c, slot, begin, times[at]!, value, c === PRESENCE)
+    for (let at = from * stride; at < until * stride; at += stride) {
+      const next = frames[at + place]!
+      if (Number.isNaN(next)) continue
+      const time = frames[at]!
+      if (known && Number.isFinite(next)) {
+        slot = this.spread(c, slot, Math.max(since, time - maxGap), time, next, c === PRESENCE)
         seen = true
       }
-      before = at
+      known = Number.isFinite(next)
+      since = time
+      value = next
     }
-    if (before >= track.first && Number.isFinite(column[before]!)) {
-      const end = this.edges[this.slots]!
-      if (times[before]! < end) {
-        const carriedTo = Math.min(end, times[before]! + maxGap)
-        if (carriedTo > this.edges[0]!) {
-          this.spread(c, slot, Math.max(times[before]!, this.edges[0]!), carriedTo, column[before]!, false)
-          seen = true
-        }
-      }
+    const end = this.edges[this.slots]!
+    const begin = this.edges[0]!
+    if (known && since < end && since + maxGap > begin) {
+      this.spread(c, slot, Math.max(since, begin), Math.min(end, since + maxGap), value, false)
+      seen = true
     }
     if (seen) this.having[c]!++
   }
@@ -255,20 +255,15 @@ export class Timeline {
 
 /** Where `other` has the very times that `track` has in [from, until) and just before; -1 when it has others. */
 const alike = (track: Track, from: number, until: number, other: Track): number => {
-  if (from === until) {
-    // Both end before the range: alike when the last frame is.
-    const at = other.length
-    return track.lastTime === other.lastTime && (at === other.first || other.times[at - 1]! === track.times[until - 1]!) ? at : -1
-  }
-  const at = other.seek(track.times[from]!)
-  if (at + until - from > other.length) return -1
-  for (let i = 0; i < until - from; i++) if (other.times[at + i] !== track.times[from + i]) return -1
-  const before = from > track.first ? track.times[from - 1]! : Number.NaN
-  const otherBefore = at > other.first ? other.times[at - 1]! : Number.NaN
-  if (!Object.is(before, otherBefore)) return -1
-  const next = until < track.length ? 1 : 0
-  const otherNext = at + until - from < other.length ? 1 : 0
-  return next === otherNext ? at : -1
+  // Both end before the range: alike when the last frame is.
+  if (from === until) return Object.is(track.lastTime, other.lastTime) ? other.length : -1
+  const at = other.seek(track.time(from))
+  const count = until - from
+  if (at + count > other.length) return -1
+  for (let i = 0; i < count; i++) if (other.time(at + i) !== track.time(from + i)) return -1
+  const before = from > track.first ? track.time(from - 1) : Number.NaN
+  const otherBefore = at > other.first ? other.time(at - 1) : Number.NaN
+  return Object.is(before, otherBefore) && until < track.length === at + count < other.length ? at : -1
 }
 
 /** The slot that holds `time`; edges are ascending. */

@@ -1,6 +1,7 @@
 /**
- * Samples of the gauges of one device or one engine: frames in order of time, one column a gauge. All gauges of one scrape share a frame.
- * NaN = not sampled at that time; +Infinity = a staleness marker, which ends the carry (rule 8).
+ * Samples of the gauges of one device or one engine: frames in order of time. All gauges of one scrape share a frame, and a track is one stretch
+ * of memory: a frame is its time and a value for each column. NaN = not sampled at that time; +Infinity = a staleness marker, which ends the
+ * carry (rule 8).
  */
 
 export const ABSENT = Number.NaN
@@ -8,48 +9,47 @@ export const STALE = Number.POSITIVE_INFINITY
 
 /** Column 0 of every track: 1 where anything was sampled. Coverage is that of this column. */
 export const PRESENCE = 0
+/** Where the columns of a frame begin; before them lies its time. */
+export const COLUMNS = 1
 
 export class Track {
-  times = new Float64Array(8)
-  /** A column is made when its first value comes. */
-  readonly columns: (Float64Array | undefined)[]
+  readonly stride: number
+  /** Frame i lies in [i × stride, (i + 1) × stride). */
+  frames: Float64Array
   /** Frames are [first, length). */
   first = 0
   length = 0
+  /** Bit c = column c was ever sampled. */
+  used = 0
+  firstTime = Number.NaN
+  lastTime = Number.NaN
+  /** The last frame is a staleness marker of everything: the target is gone. */
+  gone = false
 
   constructor(columns: number) {
-    this.columns = new Array<Float64Array | undefined>(columns).fill(undefined)
-  }
-
-  get lastTime(): number {
-    return this.length > this.first ? this.times[this.length - 1]! : Number.NaN
+    this.stride = columns + COLUMNS
+    this.frames = new Float64Array(4 * this.stride)
   }
 
   get bytes(): number {
-    let columns = 1
-    for (const column of this.columns) if (column) columns++
-    return 200 + columns * this.times.byteLength
+    return 350 + this.frames.byteLength
+  }
+
+  time(index: number): number {
+    return this.frames[index * this.stride]!
+  }
+
+  value(index: number, column: number): number {
+    return this.frames[index * this.stride + COLUMNS + column]!
   }
 
   /** A gauge's value at a time. The last value of one time counts. */
   set(time: number, column: number, value: number): void {
-    const at = this.frame(time)
-    this.column(column)[at] = value
-    if (column !== PRESENCE) this.column(PRESENCE)[at] = 1
-  }
-
-  /** Whether the target was there at any time in [low, high): not gone before, not come after. */
-  spans(low: number, high: number, maxGap: number): boolean {
-    const { first, length, times } = this
-    if (length === first || times[first]! >= high) return false
-    const gone = this.columns[PRESENCE]?.[length - 1] === STALE
-    return times[length - 1]! + (gone ? 0 : maxGap) > low
-  }
-
-  /** The value at exactly this time; NaN when there is none. */
-  at(time: number, column: number): number {
-    const at = time === this.lastTime ? this.length - 1 : this.seek(time)
-    return at < this.length && this.times[at] === time ? (this.columns[column]?.[at] ?? ABSENT) : ABSENT
+    const at = this.frame(time) * this.stride + COLUMNS
+    this.frames[at + column] = value
+    this.frames[at + PRESENCE] = 1
+    this.used |= (1 << column) | (1 << PRESENCE)
+    if (time === this.lastTime) this.gone = false
   }
 
   /** A counter was sampled at this time: the target was there. */
@@ -59,20 +59,34 @@ export class Track {
 
   /** The series of a column ended at this time. */
   stale(time: number, column: number): void {
-    const at = this.frame(time)
-    this.column(column)[at] = STALE
-    const presence = this.column(PRESENCE)
-    if (Number.isNaN(presence[at]!)) presence[at] = STALE
+    const at = this.frame(time) * this.stride + COLUMNS
+    this.frames[at + column] = STALE
+    this.used |= (1 << column) | (1 << PRESENCE)
+    if (Number.isNaN(this.frames[at + PRESENCE]!)) {
+      this.frames[at + PRESENCE] = STALE
+      if (time === this.lastTime) this.gone = true
+    }
+  }
+
+  /** The value at exactly this time; NaN when there is none. */
+  at(time: number, column: number): number {
+    const at = time === this.lastTime ? this.length - 1 : this.seek(time)
+    return at < this.length && this.time(at) === time ? this.value(at, column) : ABSENT
+  }
+
+  /** Whether the target was there at any time in [low, high): not gone before, not come after. */
+  spans(low: number, high: number, maxGap: number): boolean {
+    return this.firstTime < high && this.lastTime + (this.gone ? 0 : maxGap) > low
   }
 
   /** Index of the first frame at or after `time`; `length` when there is none. */
   seek(time: number): number {
-    const { times } = this
+    const { frames, stride } = this
     let low = this.first
     let high = this.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (times[middle]! < time) low = middle + 1
+      if (frames[middle * stride]! < time) low = middle + 1
       else high = middle
     }
     return low
@@ -80,60 +94,45 @@ export class Track {
 
   /** Forgets frames older than `oldest`. Returns whether any is left. */
   forget(oldest: number): boolean {
-    while (this.first < this.length && this.times[this.first]! < oldest) this.first++
+    while (this.first < this.length && this.time(this.first) < oldest) this.first++
     if (this.first > 32 && this.first * 2 > this.length) {
-      this.times.copyWithin(0, this.first, this.length)
-      for (const column of this.columns) column?.copyWithin(0, this.first, this.length)
+      this.frames.copyWithin(0, this.first * this.stride, this.length * this.stride)
       this.length -= this.first
       this.first = 0
     }
+    this.edges()
     return this.first < this.length
   }
 
-  private column(index: number): Float64Array {
-    let column = this.columns[index]
-    if (!column) {
-      column = new Float64Array(this.times.length).fill(ABSENT)
-      this.columns[index] = column
-    }
-    return column
-  }
-
   private frame(time: number): number {
-    const { length, times } = this
-    if (length > this.first) {
-      const last = times[length - 1]!
-      if (time === last) return length - 1
-      if (time < last) {
-        const at = this.seek(time)
-        return times[at] === time ? at : this.insert(at, time)
-      }
+    if (time === this.lastTime) return this.length - 1
+    if (time < this.lastTime) {
+      const at = this.seek(time)
+      return this.time(at) === time ? at : this.insert(at, time)
     }
-    return this.insert(length, time)
+    return this.insert(this.length, time)
   }
 
   private insert(at: number, time: number): number {
-    if (this.length === this.times.length) this.grow()
-    if (at < this.length) {
-      this.times.copyWithin(at + 1, at, this.length)
-      for (const column of this.columns) column?.copyWithin(at + 1, at, this.length)
+    const { stride } = this
+    if (this.length * stride === this.frames.length) {
+      const frames = new Float64Array(this.frames.length * 2)
+      frames.set(this.frames)
+      this.frames = frames
     }
-    this.times[at] = time
-    for (const column of this.columns) if (column) column[at] = ABSENT
+    const from = at * stride
+    if (at < this.length) this.frames.copyWithin(from + stride, from, this.length * stride)
+    this.frames[from] = time
+    for (let i = 1; i < stride; i++) this.frames[from + i] = ABSENT
     this.length++
+    if (at === this.length - 1) this.gone = false
+    this.edges()
     return at
   }
 
-  private grow(): void {
-    const capacity = this.times.length * 2
-    const times = new Float64Array(capacity)
-    times.set(this.times)
-    this.times = times
-    this.columns.forEach((column, index) => {
-      if (!column) return
-      const grown = new Float64Array(capacity).fill(ABSENT)
-      grown.set(column)
-      this.columns[index] = grown
-    })
+  private edges(): void {
+    const empty = this.first === this.length
+    this.firstTime = empty ? Number.NaN : this.time(this.first)
+    this.lastTime = empty ? Number.NaN : this.time(this.length - 1)
   }
 }
