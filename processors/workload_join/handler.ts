@@ -3,12 +3,13 @@ import { Batch, type Group, type Signal } from '../../proto/batch.js'
 import { eventsBatch } from '../../proto/events/codec.js'
 import type { CorrelatedEvent } from '../../proto/events/event.js'
 import { ResourceView } from '../../proto/views/resource.js'
+import { WireError } from '../../proto/wire.js'
 import type { Handler, Moment, Release, StreamRecord, Windowing } from '../../streams/index.js'
 import { Closer, type Window } from './close.js'
 import { Enricher } from './enrich.js'
 import { type FoldTime, type Ignored, MetricFold } from './fold-metrics.js'
 import { SpanFold } from './fold-spans.js'
-import { labelsOf } from './identity.js'
+import { resourceLabels } from './identity.js'
 import { KIND } from './kinds.js'
 import { ResourceState, Workload } from './state.js'
 import { targetsOf } from './targets.js'
@@ -29,12 +30,12 @@ export type Outcome = 'matched' | 'unmatched' | 'late' | 'no_workload' | 'no_tar
 export interface Counts {
   outcome(signal: Signal, outcome: Outcome, items: number): void
   ignored(reason: keyof Ignored | 'unreadable' | 'workloads_full', items: number): void
+  /** A bug: the items are passed on as they came. */
+  failed(error: unknown, items: number): void
 }
 
 /** Where the figures of workloads beyond `maxWorkloads` go. */
 export const OVERFLOW = 'ai_factory.overflow'
-/** About what a new series costs, until it is counted exactly at the next close. */
-const NEW_SERIES = 2048
 
 export class JoinHandler implements Handler<Batch> {
   private readonly workloads = new Map<string, Workload>()
@@ -63,7 +64,8 @@ export class JoinHandler implements Handler<Batch> {
     const time = this.foldTime(record, at)
     try {
       for (const group of requestOf(record).groups) this.foldGroup(workload, group, record.kind, time)
-    } catch {
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
       this.counts.ignored('unreadable', record.items)
     }
     this.report()
@@ -82,8 +84,10 @@ export class JoinHandler implements Handler<Batch> {
     if (record.kind !== KIND.traces) return plain(why === 'late' ? 'late' : 'passed')
     try {
       return this.enriched(record, why === 'late', this.foldTime(record, folded))
-    } catch {
-      this.counts.ignored('unreadable', record.items)
+    } catch (error) {
+      // Passed on all the same: what was promised to its sender is not lost to a fault of ours.
+      if (error instanceof WireError) this.counts.ignored('unreadable', record.items)
+      else this.counts.failed(error, record.items)
       return plain('unmatched')
     }
   }
@@ -95,7 +99,7 @@ export class JoinHandler implements Handler<Batch> {
     this.closedTo = end
     const events: CorrelatedEvent[] = []
     this.bytes = 0
-    this.metrics.recall.made = 0
+    this.metrics.recall.grown = 0
     for (const workload of this.inOrder()) {
       const event = this.closer.close(workload, window, muted)
       if (event) events.push(event)
@@ -114,7 +118,7 @@ export class JoinHandler implements Handler<Batch> {
   }
 
   stateBytes(): number {
-    return this.bytes + this.metrics.recall.made * NEW_SERIES
+    return this.bytes + this.metrics.recall.grown
   }
 
   /** End of the last closed window; windows that were left out because nothing could be in them count as closed. */
@@ -161,8 +165,13 @@ export class JoinHandler implements Handler<Batch> {
         this.metrics.ignored.state_full++
         return undefined
       }
-      state = workload.resources.add(resource, 0, resource.length, new ResourceState(labelsOf(this.resource.read(resource).attributes)))
-      this.metrics.recall.made++
+      state = workload.resources.add(
+        resource,
+        0,
+        resource.length,
+        new ResourceState(resourceLabels(this.resource.read(resource).attributes)),
+      )
+      this.metrics.recall.grown += 1024 + resource.length
     }
     if (time.appendTime > state.lastTime) state.lastTime = time.appendTime
     workload.source = state.source
@@ -186,7 +195,7 @@ export class JoinHandler implements Handler<Batch> {
   /** The group's resource with its targets found. */
   private sender(workload: Workload, { resource }: Group): ResourceState {
     const known = workload.resources.get(resource, 0, resource.length)
-    const state = known ?? new ResourceState(labelsOf(this.resource.read(resource).attributes))
+    const state = known ?? new ResourceState(resourceLabels(this.resource.read(resource).attributes))
     if (state.targets === undefined || state.targetsGeneration !== workload.generation) {
       state.targets = targetsOf(workload, state.labels)
       state.targetsGeneration = workload.generation

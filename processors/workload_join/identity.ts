@@ -1,6 +1,7 @@
 /** From the labels of a point and of its resource to the device or engine that was sampled. */
 
 import type { Attributes } from '../../proto/views/attributes.js'
+import { CALLER_ID, WORKLOAD_CONFIDENCE, WORKLOAD_SOURCE } from '../../proto/vocabulary/attributes.js'
 import { BLANK_LABELS, IDENTITY, type IdentityPart } from '../../proto/vocabulary/roles.js'
 
 /** What a target is called by; '' = not known. */
@@ -14,12 +15,28 @@ export interface Identity {
 
 export type Labels = ReadonlyMap<string, string>
 
-/** Attributes as labels; a value that says "none" is left out. Throws WireError. */
+/** Attributes of a point as labels; a value that says "none" is left out. Throws WireError. */
 export const labelsOf = (attributes: Attributes): Map<string, string> => {
   const labels = new Map<string, string>()
   for (let index = 0; index < attributes.length; index++) {
     const value = attributes.value(index).text()
     if (!BLANK_LABELS.has(value)) labels.set(attributes.key(index), value)
+  }
+  return labels
+}
+
+const OF_RESOURCES: ReadonlySet<string> = new Set([...IDENTITY.keys(), CALLER_ID, WORKLOAD_SOURCE, WORKLOAD_CONFIDENCE])
+/** A longer value names nothing. */
+const MAX_LABEL = 1024
+
+/** The attributes of a resource that tell what it is; the others are not looked at. Throws WireError. */
+export const resourceLabels = (attributes: Attributes): Map<string, string> => {
+  const labels = new Map<string, string>()
+  for (let index = 0; index < attributes.length; index++) {
+    const key = attributes.key(index)
+    if (!OF_RESOURCES.has(key)) continue
+    const value = attributes.value(index).text()
+    if (value.length <= MAX_LABEL && !BLANK_LABELS.has(value)) labels.set(key, value)
   }
   return labels
 }

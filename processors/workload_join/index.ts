@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { byteSize, duration } from '../../config/options.js'
 import type { Batch } from '../../proto/batch.js'
+import { WireError } from '../../proto/wire.js'
 import { component, type Upstream } from '../../runtime/component.js'
 import { PermanentError, RetryableError } from '../../runtime/errors.js'
-import { Refusal, type Running, STREAMS, type Stream, type Windowing, windowingProblem } from '../../streams/index.js'
+import { type Entry, Refusal, type Running, STREAMS, type Stream, type Windowing, windowingProblem } from '../../streams/index.js'
 import { deliverInOrder } from './deliver.js'
 import { JoinHandler } from './handler.js'
 import { KIND } from './kinds.js'
@@ -83,7 +84,7 @@ class WorkloadJoin {
     private readonly context: Upstream,
   ) {
     this.stream = context.host.get(STREAMS).get(config.stream)
-    this.meters = joinMeters(context.meter, context.id)
+    this.meters = joinMeters(context.meter, context.log, context.id)
   }
 
   async start(): Promise<void> {
@@ -117,7 +118,7 @@ class WorkloadJoin {
   /** Resolves when the batch is durably on the stream. */
   readonly consume = async (batch: Batch): Promise<void> => {
     if (batch.signal === 'events') return this.context.next(batch)
-    const entries = this.splitter.split(batch, this.config.window)
+    const entries = this.split(batch)
     if (entries.length === 0) return
     let appended: 'held' | 'pass'
     try {
@@ -130,6 +131,15 @@ class WorkloadJoin {
     if (appended === 'held') return
     this.meters.outcome(batch.signal, 'unjoined', batch.items)
     await this.context.next(batch)
+  }
+
+  private split(batch: Batch): Entry[] {
+    try {
+      return this.splitter.split(batch, this.config.window)
+    } catch (error) {
+      if (error instanceof WireError) throw new PermanentError(error.message, 'bad_data', { cause: error })
+      throw error
+    }
   }
 
   async stop(deadline: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 /** What the join counts of itself. */
 import type { Signal } from '../../proto/batch.js'
-import type { Counter, Meter } from '../../runtime/component.js'
+import type { Counter, Log, Meter } from '../../runtime/component.js'
 import type { Counts, Outcome } from './handler.js'
 
 export interface JoinMeters extends Counts {
@@ -17,7 +17,7 @@ const REJECTED = 'ai_factory_gateway_join_rejected_total'
 const REJECTED_HELP = 'Items behind the join that were refused for good, by reason; they are lost.'
 
 /** Instruments are made when first moved, then remembered. */
-export const joinMeters = (meter: Meter, processor: string): JoinMeters => {
+export const joinMeters = (meter: Meter, log: Log, processor: string): JoinMeters => {
   const counters = new Map<string, Counter>()
   const count = (name: string, help: string, labels: Readonly<Record<string, string>>, items: number): void => {
     const key = `${name}\0${Object.values(labels).join('\0')}`
@@ -31,6 +31,12 @@ export const joinMeters = (meter: Meter, processor: string): JoinMeters => {
   return {
     outcome: (signal, outcome, items) => count(OUTCOMES, OUTCOMES_HELP, { signal, outcome }, items),
     ignored: (reason, items) => count(IGNORED, IGNORED_HELP, { reason }, items),
+    failed: (error, items) => {
+      count(IGNORED, IGNORED_HELP, { reason: 'internal' }, items)
+      log.error('spans could not be enriched and are passed on as they came', {
+        error: error instanceof Error ? error.stack : String(error),
+      })
+    },
     rejected: (signal, reason, items) => count(REJECTED, REJECTED_HELP, { signal, reason }, items),
   }
 }

@@ -7,11 +7,13 @@ import { canonicalOf, labelsOf } from './identity.js'
 import { type PointState, ResourceState } from './state.js'
 
 const NOBODY = new ResourceState(new Map())
+/** About what a new series costs, until it is counted exactly when the next window closes. */
+const NEW_SERIES = 2048
 
 /** Told of groups, metrics, points and attribute fields as they are read; `state` then says what the point stands for. */
 export class Recall {
-  /** Sets of attributes met for the first time since this was set to 0. */
-  made = 0
+  /** About the bytes of what was met for the first time since this was set to 0. */
+  grown = 0
   private resource = NOBODY
   private readonly attributes = new Attributes()
   /** Attributes of the points of the metric before: the next one's are mostly the same, in the same order. */
@@ -79,7 +81,7 @@ export class Recall {
     while (fields.next()) this.attributes.addField(fields)
     const labels = labelsOf(this.attributes)
     const share = Number(labels.get(GPU_SHARE) ?? this.resource.labels.get(GPU_SHARE) ?? 1)
-    this.made++
+    this.grown += NEW_SERIES + 4 * attributes.length
     return this.resource.points.add(attributes, 0, attributes.length, {
       device: undefined,
       engine: undefined,

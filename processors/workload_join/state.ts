@@ -187,7 +187,8 @@ export class Workload {
     let bytes = 1500 + this.resources.bytes + 400 * this.windows.size
     for (const target of this.deviceById.values()) bytes += target.bytes
     for (const target of this.engineById.values()) bytes += target.bytes
-    for (const resource of this.resources.values()) bytes += resource.points.bytes + 300
+    // Labels are kept as text as well as in bytes.
+    for (const resource of this.resources.values()) bytes += 4 * resource.points.bytes + 600
     return bytes
   }
 

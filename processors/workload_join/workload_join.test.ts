@@ -122,6 +122,17 @@ describe('workload_join on a stream on disk', () => {
     await expect(instance.consume(samples())).rejects.toMatchObject({ name: 'RetryableError', reason: 'stopped' })
   })
 
+  test('a request whose resource cannot be read is refused for good', async () => {
+    const { instance } = open()
+    // A workload id whose value claims more bytes than there are.
+    const key = Buffer.from('ai_factory.workload.id')
+    const pair = Buffer.concat([Buffer.from([0x0a, key.length]), key, Buffer.from([0x12, 0x02, 0x0a, 0x7f])])
+    const resource = Buffer.concat([Buffer.from([0x0a, pair.length]), pair])
+    const body = Buffer.concat([Buffer.from([0x0a, resource.length]), resource, Buffer.from([0x12, 0x02, 0x12, 0x00])])
+    const request = Buffer.concat([Buffer.from([0x0a, body.length]), body])
+    await expect(instance.consume(Batch.of('traces', [request], 1))).rejects.toMatchObject({ name: 'PermanentError', reason: 'bad_data' })
+  })
+
   test('a batch of events passes, for nothing is joined to it', async () => {
     const { instance, given } = open()
     const events = Batch.of('events', [], 0)

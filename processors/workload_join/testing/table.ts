@@ -26,6 +26,9 @@ export class Table {
   ) {
     const counts = {
       outcome: (_signal: string, outcome: Outcome, items: number) => (this.outcomes[outcome] = (this.outcomes[outcome] ?? 0) + items),
+      failed: (error: unknown) => {
+        throw error
+      },
       ignored: (reason: string, items: number) => (this.ignored[reason] = (this.ignored[reason] ?? 0) + items),
     }
     this.timetable = new Timetable<Batch>((_, first) => new JoinHandler({ ...OPTIONS, ...options }, first, counts), windowing, maxHeld)
