@@ -19,6 +19,18 @@ const ENERGY = 0.01
 
 const total = (book: WorkloadBook | undefined, series: string): number => book?.totals.get(series) ?? 0
 
+/** Joules of all windows but the first, in whose middle the first sample was taken, and the time that they cover. NaN when there are none. */
+const energy = (book: WorkloadBook | undefined): { from: number; to: number; said: number } => {
+  const windows = [...(book?.windows.values() ?? [])]
+    .filter(({ values }) => values.has('ai_factory.gpu.energy'))
+    .sort((a, b) => a.start - b.start)
+    .slice(1)
+  const said = windows
+    .flatMap(({ values }) => [...values])
+    .reduce((sum, [series, value]) => (series.startsWith('ai_factory.gpu.energy') ? sum + value : sum), 0)
+  return { from: windows[0]?.start ?? Number.NaN, to: windows.at(-1)?.end ?? Number.NaN, said }
+}
+
 /** Joules between two moments (milliseconds since the epoch), per workload as the books name it. */
 export type JoulesBetween = (workload: string, from: number, to: number) => number
 
@@ -47,9 +59,8 @@ export const compare = (books: ReadonlyMap<string, Books>, backend: Backend, pre
         total(book, `ai_factory.requests{ai_factory.finish_reason=${finish}}`),
         EXACT,
       )
-    const windows = [...(book?.windows.values() ?? [])].filter(({ values }) => values.has('ai_factory.gpu.energy'))
-    const [from, to] = [Math.min(...windows.map(({ start }) => start)), Math.max(...windows.map(({ end }) => end))]
-    add('joules', windows.length > 0 ? joules(workload, from, to) : Number.NaN, total(book, 'ai_factory.gpu.energy'), ENERGY)
+    const { from, to, said } = energy(book)
+    add('joules', joules(workload, from, to), said, ENERGY)
     add('spans', truth.spans, book?.spans ?? 0, 0)
   }
   return lines

@@ -113,11 +113,11 @@ beforeAll(
     load = new FactoryLoad(`http://127.0.0.1:${otlp}`, new Random(SEED + 1), 4)
     const started = load.start()
     await endWith('killed', random)
-    await started
     for (let round = 0; round < ROUNDS; round++)
       for (const way of ['killed', 'killed while starting', 'terminated', 'killed'] as const) await endWith(way, random)
     const from = Date.now()
     await gateway.start()
+    await started
     await load.quiet(2 * WINDOW)
     const quiet = Date.now()
     // Whatever is missing then is missing; the tests say what.
