@@ -1,6 +1,7 @@
 /** The contract between the machine and its parts. A component is one value of type `Component` in one folder, and one line in a registry. */
 import type { z } from 'zod'
 import type { Batch, Signal } from '../proto/batch.js'
+import type { Temporality } from './temporality.js'
 
 /**
  * The one verb. The promise is the acknowledgement: resolved = delivered or durably held;
@@ -21,6 +22,11 @@ export interface Lifecycle {
 
 export interface Consumer extends Lifecycle {
   consume: Consume
+}
+
+export interface ExporterInstance extends Consumer {
+  /** How correlated events are rendered for an exporter that does not take the signal `events`; absent = delta. */
+  readonly temporality?: Temporality
 }
 
 export interface Clock {
@@ -89,7 +95,7 @@ export type Stability = 'development' | 'alpha' | 'beta' | 'stable'
 export interface Kinds {
   receiver: { context: Upstream; instance: Lifecycle }
   processor: { context: Upstream; instance: Consumer }
-  exporter: { context: Context; instance: Consumer }
+  exporter: { context: Context; instance: ExporterInstance }
   extension: { context: Context; instance: Lifecycle }
 }
 export type Kind = keyof Kinds

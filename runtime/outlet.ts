@@ -1,24 +1,28 @@
 /** The end of a pipeline: every signal goes to the exporters that take it, correlated events to the others as the metrics and logs that say the same. */
 import type { Batch, Signal } from '../proto/batch.js'
+import { RunningSums } from '../proto/events/cumulative.js'
 import { renderEvents } from '../proto/events/render.js'
 import { WireError } from '../proto/wire.js'
 import type { Consume } from './component.js'
 import { PermanentError } from './errors.js'
 import { type Branch, fanOut } from './fan-out.js'
 import { perSignal } from './telemetry/ledger.js'
+import { TEMPORALITIES, type Temporality } from './temporality.js'
 
 export interface Exporter {
   readonly signals: readonly Signal[]
   readonly consume: Consume
+  /** How it wants correlated events rendered; absent = delta. */
+  readonly temporality?: Temporality | undefined
 }
 
 /** One consumer for several; a single one stays itself. */
 export const toAll = (consumers: readonly Consume[]): Consume | undefined =>
   consumers.length > 1 ? fanOut(batch => consumers.map(consume => () => consume(batch))) : consumers[0]
 
-const render = (batch: Batch): Batch[] => {
+const render = (batch: Batch, sums: RunningSums | undefined): Batch[] => {
   try {
-    return renderEvents(batch)
+    return renderEvents(batch, sums)
   } catch (error) {
     if (error instanceof WireError) throw new PermanentError(`unreadable correlated events: ${error.message}`, 'bad_data', { cause: error })
     throw error
@@ -28,17 +32,27 @@ const render = (batch: Batch): Batch[] => {
 const taking = (exporters: readonly Exporter[], signal: Signal): Consume[] =>
   exporters.filter(({ signals }) => signals.includes(signal)).map(({ consume }) => consume)
 
-/** Rendered once for all who need it; a batch that is sent again is not rendered again. */
+/** Events as the metrics and logs of one temporality. Running totals live as long as the pipeline. */
+const rendering = (exporters: readonly Exporter[], temporality: Temporality): ((batch: Batch) => Branch[]) => {
+  const sums = temporality === 'cumulative' ? new RunningSums() : undefined
+  const readers = perSignal(signal => taking(exporters, signal))
+  return batch => render(batch, sums).flatMap(part => readers(part.signal).map(consume => () => consume(part)))
+}
+
+/** Rendered once for all who need it so; a batch that is sent again is not rendered again. */
 const eventsTo = (exporters: readonly Exporter[], nobody: (signal: Signal) => Consume): Consume | undefined => {
   const direct = taking(exporters, 'events')
   const others = exporters.filter(({ signals }) => !signals.includes('events'))
-  const readers = perSignal(signal => {
-    const consumers = taking(others, signal)
-    return consumers.length > 0 ? consumers : [nobody(signal)]
-  })
-  if (!others.some(({ signals }) => signals.includes('metrics') || signals.includes('logs'))) return toAll(direct)
-  const rendered = (batch: Batch): Branch[] => render(batch).flatMap(part => readers(part.signal).map(consume => () => consume(part)))
-  return fanOut(batch => [...direct.map(consume => () => consume(batch)), ...rendered(batch)])
+  const missing = (['metrics', 'logs'] as const).filter(signal => taking(others, signal).length === 0)
+  if (missing.length === 2) return toAll(direct)
+  const dropping = missing.map((signal): Exporter => ({ signals: [signal], consume: nobody(signal) }))
+  const renderings = TEMPORALITIES.map(temporality => ({
+    temporality,
+    readers: others.filter(exporter => (exporter.temporality ?? 'delta') === temporality),
+  }))
+    .filter(({ readers }) => readers.length > 0)
+    .map(({ temporality, readers }, index) => rendering(index === 0 ? [...readers, ...dropping] : readers, temporality))
+  return fanOut(batch => [...direct.map(consume => () => consume(batch)), ...renderings.flatMap(branchesOf => branchesOf(batch))])
 }
 
 /** `nobody` makes the consumer of a signal that no exporter takes. */

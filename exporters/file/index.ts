@@ -6,6 +6,7 @@ import { WireError } from '../../proto/wire.js'
 import { component } from '../../runtime/component.js'
 import { deliver, IMMEDIATE, type Send } from '../../runtime/delivery/index.js'
 import { PermanentError, RetryableError } from '../../runtime/errors.js'
+import { temporality } from '../../runtime/temporality.js'
 import { LineFile } from './line-file.js'
 
 const rotation = z.strictObject({
@@ -22,6 +23,7 @@ const options = z.strictObject({
   append: z.boolean().default(false).describe('Go on where the file ends; false starts it anew each time the gateway starts.'),
   rotation: rotation.optional().describe('How the file is kept from growing without end; absent = it grows.'),
   flush_interval: duration('0s').describe('Lines wait this long to be written together; senders wait with them. 0 writes at once.'),
+  temporality: temporality(),
   fsync: z
     .boolean()
     .default(false)
@@ -74,6 +76,7 @@ export default component({
     const delivery = deliver(IMMEDIATE, send, context)
     return {
       consume: delivery.consume,
+      temporality: config.temporality,
       async start() {
         try {
           await file.open()

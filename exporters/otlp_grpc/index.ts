@@ -62,6 +62,7 @@ export default component({
     const delivery = deliver(config, send, context)
     return {
       consume: delivery.consume,
+      temporality: config.temporality,
       async start() {
         await channel.start()
         await delivery.start?.()

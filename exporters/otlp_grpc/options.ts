@@ -3,6 +3,7 @@ import { duration, headers } from '../../config/options.js'
 import { deliveryOptions } from '../../runtime/delivery/index.js'
 import { parseTarget } from '../../runtime/net/grpc-target.js'
 import { clientTlsOptions } from '../../runtime/net/tls.js'
+import { temporality } from '../../runtime/temporality.js'
 
 export const options = z.strictObject({
   endpoint: z
@@ -12,6 +13,7 @@ export const options = z.strictObject({
       'The backend: `host:port`, spoken to with TLS unless `tls.insecure`; `http://` and `https://` in front decide for themselves.',
     ),
   headers: headers().default({}).describe('Sent with every call as metadata: API keys, tenants.'),
+  temporality: temporality(),
   compression: z.enum(['gzip', 'none']).default('gzip').describe('How request messages are compressed.'),
   compression_params: z
     .strictObject({

@@ -51,6 +51,8 @@ export default component({
     'To an OTLP backend, with an API key': 'endpoint: https://otlp.example.com\nheaders:\n  authorization: Bearer my-token\n',
     'To a collector nearby, merged into larger requests':
       'endpoint: http://localhost:4318\ncompression: none\nsending_queue:\n  batch:\n    flush_timeout: 200ms\n',
+    'To Mimir, which wants cumulative series in order':
+      'metrics_endpoint: http://mimir:8080/otlp/v1/metrics\ntemporality: cumulative\nsending_queue:\n  num_consumers: 1\n',
     'Traces and logs to different places': 'traces_endpoint: http://tempo:4318/v1/traces\nlogs_endpoint: http://loki:3100/otlp/v1/logs\n',
   },
   create(config, context) {
@@ -86,6 +88,7 @@ export default component({
     const delivery = deliver(config, send, context)
     return {
       consume: delivery.consume,
+      temporality: config.temporality,
       async start() {
         await client.start()
         await delivery.start?.()

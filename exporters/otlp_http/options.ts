@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { duration, headers, url } from '../../config/options.js'
 import { deliveryOptions } from '../../runtime/delivery/index.js'
 import { clientTlsOptions } from '../../runtime/net/tls.js'
+import { temporality } from '../../runtime/temporality.js'
 
 export const options = z
   .strictObject({
@@ -11,6 +12,7 @@ export const options = z
     logs_endpoint: url().optional().describe('Whole URL for logs, used exactly as given.'),
     headers: headers().default({}).describe('Sent with every request: API keys, tenants.'),
     encoding: z.enum(['proto', 'json']).default('proto').describe('`proto` passes protobuf on as it is; `json` costs many times the CPU.'),
+    temporality: temporality(),
     compression: z.enum(['gzip', 'none']).default('gzip').describe('How request bodies are compressed.'),
     compression_params: z
       .strictObject({

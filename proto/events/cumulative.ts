@@ -1,162 +1,94 @@
 /**
- * Deltas summed up per series, for backends that want cumulative temporality. A pure brick: an exporter that says `temporality: cumulative`
- * passes each batch of metrics through one `CumulativeSums`, once, before it may be repeated.
- *
- * A new epoch (the task behind the join began anew) is a new start time for every series: windows that are sent again after a crash begin a
- * new sum instead of counting twice in the old one.
+ * Running totals of the deltas that correlated events are rendered as, for backends that take cumulative series only.
+ * A series begins at the start of the first window that it is summed from, and begins anew with each epoch: what an earlier life of the task
+ * had summed is not known to the next one. Windows that a crash repeats are therefore in two lives of a series.
  */
-import type { Batch, Group } from '../batch.js'
-import { GROUP, HISTOGRAM_POINT, METRIC, METRIC_DATA, NUMBER_POINT, SCOPE_GROUP } from '../fields.js'
-import { HistogramPointView } from '../views/histograms.js'
-import { TEMPORALITY } from '../views/metrics.js'
-import { NumberPointView } from '../views/points.js'
-import { Fields, Writer } from '../wire.js'
+
+/** Milliseconds since the epoch, whole. */
+export interface Interval {
+  readonly start: number
+  readonly end: number
+}
+
+export interface Total extends Interval {
+  readonly values: readonly number[]
+}
+
+/** Of the amounts that one point says about `over`: the point to write. Points whose `shape` changed (bounds of buckets) begin anew. */
+export type Summing = (series: string, over: Interval, values: readonly number[], shape?: string) => Total
+
+/** As it is: deltas. */
+export const asDeltas: Summing = (_series, { start, end }, values) => ({ start, end, values })
+
+export interface SumLimits {
+  /** Series that are remembered; beyond them the one that has been silent longest is forgotten, and begins anew when it speaks again. */
+  readonly series: number
+  /** A series that has said nothing for so long is forgotten; milliseconds of event time. */
+  readonly silence: number
+  /** Events that are known when they come again. */
+  readonly events: number
+}
+
+const LIMITS: SumLimits = { series: 500_000, silence: 3_600_000, events: 100_000 }
 
 interface Series {
   readonly epoch: string
-  readonly start: bigint
-  /** One number; or sum and count of each bucket. */
-  readonly sums: Float64Array
+  readonly shape: string
+  readonly start: number
+  end: number
+  readonly values: number[]
 }
 
-const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
-
-export class CumulativeSums {
-  /** In the order in which they were last moved. */
+export class RunningSums {
+  /** The one that spoke last comes last. */
   private readonly series = new Map<string, Series>()
-  private readonly number = new NumberPointView()
-  private readonly histogram = new HistogramPointView()
-  private epoch = ''
+  /** Events that are in the sums, oldest first. */
+  private readonly known = new Set<string>()
+  private newest = Number.NEGATIVE_INFINITY
 
-  /** `maxSeries`: beyond it the series that moved longest ago are forgotten; if they move again they start anew. */
-  constructor(private readonly maxSeries = 100_000) {}
+  constructor(private readonly limits: SumLimits = LIMITS) {}
 
-  /** The same metrics with delta sums and histograms made cumulative; other metrics and other signals as they are. Throws WireError. */
-  apply(batch: Batch): Batch {
-    if (batch.signal !== 'metrics') return batch
-    this.epoch = batch.metadata.epoch ?? ''
-    return batch.withGroups(batch.groups.map(group => this.group(group)))
-  }
-
+  /** Series that are remembered. */
   get size(): number {
     return this.series.size
   }
 
-  private group(group: Group): Group {
-    const out = new Writer(group.rest.length + 64)
-    const resource = latin1(group.resource)
-    const scopes = new Fields(group.rest)
-    const metrics = new Fields()
-    while (scopes.next()) {
-      if (scopes.number !== GROUP.scopes) {
-        out.raw(scopes.bytes, scopes.tagStart, scopes.end)
-        continue
-      }
-      out.begin(GROUP.scopes, scopes.end - scopes.start)
-      metrics.enter(scopes)
-      while (metrics.next()) {
-        if (metrics.number === SCOPE_GROUP.items) this.metric(metrics, resource, out)
-        else out.raw(metrics.bytes, metrics.tagStart, metrics.end)
-      }
-      out.end()
+  /** For the points of one event. An event that comes again within its epoch (its batch was sent again) adds nothing. */
+  event(epoch: string, id: string): Summing {
+    const name = `${epoch} ${id}`
+    const repeated = this.known.has(name)
+    if (!repeated) {
+      this.known.add(name)
+      if (this.known.size > this.limits.events) for (const oldest of this.known) if (this.known.delete(oldest)) break
     }
-    return group.withRest(out.finish())
+    return (series, over, values, shape = '') => this.add(series, { epoch, shape, repeated }, over, values)
   }
 
-  private metric(metric: Fields, resource: string, out: Writer): void {
-    const fields = new Fields().enter(metric)
-    let name = ''
-    while (fields.next()) if (fields.number === METRIC.name) name = fields.string()
-    out.begin(SCOPE_GROUP.items, metric.end - metric.start)
-    fields.enter(metric)
-    while (fields.next()) {
-      const summed = fields.number === METRIC.sum || fields.number === METRIC.histogram
-      if (summed && isMonotonicDelta(fields)) this.data(fields, `${resource}\0${name}`, out)
-      else out.raw(fields.bytes, fields.tagStart, fields.end)
+  private add(
+    name: string,
+    { epoch, shape, repeated }: { epoch: string; shape: string; repeated: boolean },
+    over: Interval,
+    values: readonly number[],
+  ): Total {
+    const known = this.series.get(name)
+    this.newest = Math.max(this.newest, over.end)
+    let series: Series
+    if (known && known.epoch === epoch && known.shape === shape) {
+      series = known
+      // Windows of one workload may overtake each other on their way; time goes on all the same.
+      series.end = Math.max(series.end, over.end)
+      if (!repeated) for (let i = 0; i < values.length; i++) series.values[i] = series.values[i]! + values[i]!
+    } else series = { epoch, shape, start: over.start, end: over.end, values: [...values] }
+    this.series.delete(name)
+    this.series.set(name, series)
+    if (!known) this.forget()
+    return { start: series.start, end: series.end, values: series.values }
+  }
+
+  private forget(): void {
+    for (const [name, { end }] of this.series) {
+      if (this.series.size <= this.limits.series && end >= this.newest - this.limits.silence) return
+      this.series.delete(name)
     }
-    out.end()
   }
-
-  private data(data: Fields, metric: string, out: Writer): void {
-    const fields = new Fields().enter(data)
-    out.begin(data.number, data.end - data.start)
-    while (fields.next()) {
-      if (fields.number === METRIC_DATA.dataPoints) {
-        out.begin(METRIC_DATA.dataPoints, fields.end - fields.start)
-        if (data.number === METRIC.sum) this.numberPoint(fields, metric, out)
-        else this.histogramPoint(fields, metric, out)
-        out.end()
-      } else if (fields.number === METRIC_DATA.temporality) out.uint(METRIC_DATA.temporality, TEMPORALITY.cumulative)
-      else out.raw(fields.bytes, fields.tagStart, fields.end)
-    }
-    out.end()
-  }
-
-  private numberPoint(field: Fields, metric: string, out: Writer): void {
-    const view = this.number.read(field.bytes, field.start, field.end)
-    const { startNanos, value } = view
-    const series = this.move(metric, field, NUMBER_POINT.attributes, startNanos, Float64Array.of(value))
-    copyWithout(field, [NUMBER_POINT.startTime, NUMBER_POINT.asDouble, NUMBER_POINT.asInt], out)
-    out.fixed64(NUMBER_POINT.startTime, series.start).double(NUMBER_POINT.asDouble, series.sums[0]!)
-  }
-
-  private histogramPoint(field: Fields, metric: string, out: Writer): void {
-    const view = this.histogram.read(field.bytes, field.start, field.end)
-    const { startNanos, bucketLength } = view
-    const counts = Array.from({ length: bucketLength }, (_, i) => view.bucketCount(i))
-    const bounds = Array.from({ length: view.boundLength }, (_, i) => view.bound(i))
-    const series = this.move(
-      `${metric}\0${bounds.join()}`,
-      field,
-      HISTOGRAM_POINT.attributes,
-      startNanos,
-      Float64Array.of(view.sum, view.count, ...counts),
-    )
-    const [sum = 0, count = 0, ...buckets] = series.sums
-    // Extremes of one window say nothing of the whole.
-    const { startTime, sum: sumField, count: countField, bucketCounts, min, max } = HISTOGRAM_POINT
-    copyWithout(field, [startTime, sumField, countField, bucketCounts, min, max], out)
-    out.fixed64(startTime, series.start).fixed64(countField, BigInt(count))
-    if (!Number.isNaN(sum)) out.double(sumField, sum)
-    const packed = new DataView(new ArrayBuffer(buckets.length * 8))
-    buckets.forEach((bucket, i) => {
-      packed.setBigUint64(i * 8, BigInt(bucket), true)
-    })
-    out.bytes(bucketCounts, new Uint8Array(packed.buffer))
-  }
-
-  /** Adds amounts to the series of these attributes. */
-  private move(metric: string, point: Fields, attributes: number, start: bigint, amounts: Float64Array): Series {
-    const fields = new Fields().enter(point)
-    let key = metric
-    while (fields.next()) if (fields.number === attributes) key += `\0${latin1(fields.view())}`
-    const before = this.series.get(key)
-    const goesOn = before?.epoch === this.epoch && before.sums.length === amounts.length
-    const series = {
-      epoch: this.epoch,
-      start: goesOn ? before.start : start,
-      sums: goesOn ? before.sums.map((sum, i) => sum + amounts[i]!) : amounts,
-    }
-    this.series.delete(key)
-    this.series.set(key, series)
-    if (this.series.size > this.maxSeries) this.series.delete(this.series.keys().next().value ?? '')
-    return series
-  }
-}
-
-const isMonotonicDelta = (data: Fields): boolean => {
-  const fields = new Fields().enter(data)
-  let delta = false
-  let monotonic = data.number === METRIC.histogram
-  while (fields.next()) {
-    if (fields.number === METRIC_DATA.temporality) delta = fields.int() === TEMPORALITY.delta
-    else if (fields.number === METRIC_DATA.isMonotonic && data.number === METRIC.sum) monotonic = fields.uint() !== 0
-  }
-  return delta && monotonic
-}
-
-/** The message's fields but those of these numbers. */
-const copyWithout = (message: Fields, numbers: readonly number[], out: Writer): void => {
-  const fields = new Fields().enter(message)
-  while (fields.next()) if (!numbers.includes(fields.number)) out.raw(fields.bytes, fields.tagStart, fields.end)
 }

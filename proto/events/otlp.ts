@@ -3,6 +3,7 @@
  */
 import { Group } from '../batch.js'
 import { Writer } from '../wire.js'
+import { asDeltas, type Interval, type Summing } from './cumulative.js'
 
 /** A bigint is written as an int, a number as a double. */
 export type AttributeValue = string | number | bigint | boolean | readonly string[]
@@ -33,14 +34,11 @@ export const writeAttributes = (writer: Writer, number: number, attributes: Attr
       })
 }
 
+/** AggregationTemporality. */
 const DELTA = 1
+const CUMULATIVE = 2
 const nanos = (millis: number): bigint => BigInt(millis) * 1_000_000n
 
-export interface Interval {
-  /** Milliseconds since the epoch, whole. */
-  readonly start: number
-  readonly end: number
-}
 export interface NumberPoint {
   readonly attributes: Attributes
   readonly value: number
@@ -53,16 +51,25 @@ export interface HistogramPoint {
   readonly counts: readonly number[]
 }
 
-/** ResourceMetrics {1 resource, 2 scope_metrics {1 scope {1 name}, 2 metrics}} with points over one interval. */
+/**
+ * ResourceMetrics {1 resource, 2 scope_metrics {1 scope {1 name}, 2 metrics}} with points over one interval.
+ * With `sums`, sums and histograms are written as running totals.
+ */
 export class MetricsWriter {
   private readonly metrics = new Writer(4096)
   points = 0
+  private readonly temporality: number
 
-  constructor(private readonly interval: Interval) {}
+  constructor(
+    private readonly interval: Interval,
+    private readonly sums: Summing = asDeltas,
+  ) {
+    this.temporality = sums === asDeltas ? DELTA : CUMULATIVE
+  }
 
   /** Metric {1 name, 3 unit, 5 gauge {1 data_points}}. */
   gauge(name: string, unit: string, points: readonly NumberPoint[]): void {
-    this.metric(name, unit, points, 5, (data, point) => this.number(data, point), undefined)
+    this.metric(name, unit, points, 5, (data, { attributes, value }) => writeNumber(data, attributes, this.interval, value), undefined)
   }
 
   /** Metric {7 sum {1 data_points, 2 aggregation_temporality, 3 is_monotonic}}. */
@@ -72,8 +79,11 @@ export class MetricsWriter {
       unit,
       points,
       7,
-      (data, point) => this.number(data, point),
-      data => data.uint(2, DELTA).uint(3, 1),
+      (data, { attributes, value }) => {
+        const total = this.sums(seriesName(name, attributes), this.interval, [value])
+        writeNumber(data, attributes, total, total.values[0] ?? 0)
+      },
+      data => data.uint(2, this.temporality).uint(3, 1),
     )
   }
 
@@ -84,8 +94,12 @@ export class MetricsWriter {
       unit,
       points,
       9,
-      (data, point) => this.bucketed(data, point),
-      data => data.uint(2, DELTA),
+      (data, { attributes, count, sum, bounds, counts }) => {
+        const total = this.sums(seriesName(name, attributes), this.interval, [count, sum, ...counts], bounds.join())
+        const [totalCount = 0, totalSum = 0, ...totalCounts] = total.values
+        writeHistogram(data, total, { attributes, count: totalCount, sum: totalSum, bounds, counts: totalCounts })
+      },
+      data => data.uint(2, this.temporality),
     )
   }
 
@@ -111,33 +125,42 @@ export class MetricsWriter {
       })
     })
   }
-
-  /** NumberDataPoint {2 start, 3 time, 4 as_double, 7 attributes}. */
-  private number(data: Writer, { attributes, value }: NumberPoint): void {
-    data.message(1, point => {
-      point.fixed64(2, nanos(this.interval.start)).fixed64(3, nanos(this.interval.end)).double(4, value)
-      writeAttributes(point, 7, attributes)
-    })
-  }
-
-  /** HistogramDataPoint {2 start, 3 time, 4 count, 5 sum, 6 bucket_counts packed fixed64, 7 explicit_bounds packed double, 9 attributes}. */
-  private bucketed(data: Writer, { attributes, count, sum, bounds, counts }: HistogramPoint): void {
-    const packedCounts = new DataView(new ArrayBuffer(counts.length * 8))
-    counts.forEach((value, i) => {
-      packedCounts.setBigUint64(i * 8, BigInt(Math.round(value)), true)
-    })
-    const packedBounds = new DataView(new ArrayBuffer(bounds.length * 8))
-    bounds.forEach((value, i) => {
-      packedBounds.setFloat64(i * 8, value, true)
-    })
-    data.message(1, point => {
-      point.fixed64(2, nanos(this.interval.start)).fixed64(3, nanos(this.interval.end))
-      point.fixed64(4, BigInt(Math.round(count))).double(5, sum)
-      point.bytes(6, new Uint8Array(packedCounts.buffer)).bytes(7, new Uint8Array(packedBounds.buffer))
-      writeAttributes(point, 9, attributes)
-    })
-  }
 }
+
+/** NumberDataPoint {2 start, 3 time, 4 as_double, 7 attributes}. */
+const writeNumber = (data: Writer, attributes: Attributes, { start, end }: Interval, value: number): void => {
+  data.message(1, point => {
+    point.fixed64(2, nanos(start)).fixed64(3, nanos(end)).double(4, value)
+    writeAttributes(point, 7, attributes)
+  })
+}
+
+/**
+ * HistogramDataPoint {2 start, 3 time, 4 count, 5 sum, 6 bucket_counts packed fixed64, 7 explicit_bounds packed double, 9 attributes}.
+ * Counts on the wire are whole; the count is that of the buckets, as OTLP demands.
+ */
+const writeHistogram = (data: Writer, { start, end }: Interval, { attributes, count, sum, bounds, counts }: HistogramPoint): void => {
+  const whole = counts.map(Math.round)
+  const packedCounts = new DataView(new ArrayBuffer(whole.length * 8))
+  whole.forEach((value, i) => {
+    packedCounts.setBigUint64(i * 8, BigInt(value), true)
+  })
+  const packedBounds = new DataView(new ArrayBuffer(bounds.length * 8))
+  bounds.forEach((value, i) => {
+    packedBounds.setFloat64(i * 8, value, true)
+  })
+  const total = whole.length > 0 ? whole.reduce((all, each) => all + each, 0) : Math.round(count)
+  data.message(1, point => {
+    point.fixed64(2, nanos(start)).fixed64(3, nanos(end))
+    point.fixed64(4, BigInt(total)).double(5, sum)
+    point.bytes(6, new Uint8Array(packedCounts.buffer)).bytes(7, new Uint8Array(packedBounds.buffer))
+    writeAttributes(point, 9, attributes)
+  })
+}
+
+/** How a series is called: names and values of a point, in the order in which they are written. */
+const seriesName = (metric: string, attributes: Attributes): string =>
+  JSON.stringify([metric, ...attributes.flatMap(([key, value]) => (value === undefined ? [] : [key, String(value)]))])
 
 /** ResourceLogs with one LogRecord {1 time, 2 severity_number, 3 severity_text, 5 body, 6 attributes, 11 observed time, 12 event_name}. */
 export const logGroup = (

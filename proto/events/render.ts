@@ -1,11 +1,13 @@
 /**
- * Correlated events as OTLP: per event one ResourceMetrics and one ResourceLogs. Pure: the same event gives the same bytes.
+ * Correlated events as OTLP: per event one ResourceMetrics and one ResourceLogs. Pure: the same event gives the same bytes (but for running
+ * totals, which depend on the events before).
  * Metrics are deltas over the window (start and time are the window's); amounts of closed windows are points of their own with
  * `ai_factory.late`, so that the sum over all points is the sum that was measured.
  */
 import { Batch, type Group } from '../batch.js'
 import * as names from '../vocabulary/attributes.js'
 import { decodeEvents } from './codec.js'
+import type { RunningSums } from './cumulative.js'
 import type { CorrelatedEvent, Exemplar, GpuFigures, Latency, LatencyName, ServingFigures } from './event.js'
 import { type Attributes, logGroup, MetricsWriter, type NumberPoint } from './otlp.js'
 
@@ -20,14 +22,18 @@ const LATENCY_METRICS: ReadonlyMap<LatencyName, string> = new Map([
   ['decode_duration', 'ai_factory.engine.decode.duration'],
 ])
 
-/** A batch of metrics and a batch of logs for a batch of the signal `events`; nothing for an empty one. Throws WireError. */
-export const renderEvents = (batch: Batch): Batch[] => {
+/**
+ * A batch of metrics and a batch of logs for a batch of the signal `events`; nothing for an empty one. With `sums`, sums and histograms are
+ * cumulative: running totals within the batch's epoch. Throws WireError.
+ */
+export const renderEvents = (batch: Batch, sums?: RunningSums): Batch[] => {
   const events = decodeEvents(batch)
   if (events.length === 0) return []
   const metrics: Group[] = []
   let points = 0
   for (const event of events) {
-    const writer = new MetricsWriter({ start: event.windowStartMs, end: event.windowStartMs + event.windowLengthMs })
+    const window = { start: event.windowStartMs, end: event.windowStartMs + event.windowLengthMs }
+    const writer = new MetricsWriter(window, sums?.event(batch.metadata.epoch ?? '', Buffer.from(event.id).toString('hex')))
     writeMetrics(writer, event)
     if (writer.points > 0) metrics.push(writer.finish(resourceOf(event), names.SCOPE))
     points += writer.points
