@@ -10,6 +10,9 @@ import type { Service } from './service.js'
 const PLACES = ['receivers', 'processors', 'exporters'] as const
 type Place = (typeof PLACES)[number]
 
+/** A component's checked options, undefined when they could not be read. */
+type Options = (section: Section, id: string) => unknown
+
 const at = (root: MapNode, path: Path, message: string): Problem => ({ at: locate(root, path).at, path: pathText(path), message })
 
 /** Every id that a pipeline names, with where it is named. */
@@ -53,7 +56,7 @@ const wrongSignal = ({ pipeline, place, id, path, component }: Naming, root: Map
 }
 
 /** What components themselves say about where they stand: asked once a type, with all its places. */
-const misplaced = (all: readonly Naming[], root: MapNode, options: (section: Section, id: string) => unknown): Problem[] => {
+const misplaced = (all: readonly Naming[], root: MapNode, options: Options): Problem[] => {
   const byComponent = new Map<Component, Naming[]>()
   for (const naming of all) {
     const { component } = naming
@@ -72,6 +75,15 @@ const misplaced = (all: readonly Naming[], root: MapNode, options: (section: Sec
   })
 }
 
+/** A component that works on a stream names it in its option `stream`. */
+const danglingStreams = (all: readonly Naming[], root: MapNode, options: Options, streams: readonly string[]): Problem[] =>
+  all.flatMap(({ place, id }) => {
+    const { stream } = (options(place, id) ?? {}) as { stream?: unknown }
+    if (typeof stream !== 'string' || streams.includes(stream)) return []
+    const path = [place, id, 'stream']
+    return [at(root, path, `stream "${stream}" is not configured under streams${suggestion(stream, streams)}`)]
+  })
+
 const repeated = (all: readonly Naming[], root: MapNode): Problem[] => {
   const seen = new Set<string>()
   return all.flatMap(({ pipeline, place, id, path }) => {
@@ -84,12 +96,13 @@ const repeated = (all: readonly Naming[], root: MapNode): Problem[] => {
   })
 }
 
-/** `options` gives a component's checked options, undefined when they could not be read. */
 export const pipelineProblems = (
   service: Service,
   named: Named,
   root: MapNode,
-  options: (section: Section, id: string) => unknown,
+  options: Options,
+  /** Names under `streams:`. */
+  streams: readonly string[],
 ): Problem[] => {
   const all = namings(service, named)
   const problems = [
@@ -98,6 +111,7 @@ export const pipelineProblems = (
     ...all.map(naming => wrongSignal(naming, root)),
     ...repeated(all, root),
     ...misplaced(all, root, options),
+    ...danglingStreams(all, root, options, streams),
   ]
   return problems.filter(problem => problem !== undefined)
 }

@@ -87,7 +87,7 @@ export const run = async (plan: Plan, version: string): Promise<number> => {
   try {
     for (const warning of plan.warnings) log.warn(problemText(warning))
     const interrupted = await Promise.race([gateway.start().then(() => undefined), signals.first])
-    if (!interrupted) log.info('ready', summary(plan.graph))
+    if (!interrupted) log.info('ready', summary(plan))
     const signal = interrupted ?? (await signals.first)
     log.info('stopping', { signal })
     const settled = await gateway.stop()

@@ -1,7 +1,9 @@
-/** What a ready gateway says: what it listens on and where it sends. */
+/** What a ready gateway says: what it listens on, what it keeps and where it sends. */
 
+import { join } from 'node:path'
 import type { Kind } from '../runtime/component.js'
 import type { GraphPlan, Planned } from '../runtime/graph.js'
+import type { Plan } from './plan.js'
 
 /** Options that say where, by the names the Collector gives them. */
 const WHERE: ReadonlySet<string> = new Set(['endpoint', 'path', 'brokers', 'directory'])
@@ -22,7 +24,21 @@ const named = (id: string, { config }: Planned<Kind>): string => {
   return places.length > 0 ? `${id} (${places.join(', ')})` : id
 }
 
-export const summary = ({ receivers, exporters, pipelines }: GraphPlan): { listens: string[]; sends: string[]; pipelines: string[] } => {
+/** Streams that a component works on, with their directories. */
+const streamsIn = ({ processors, pipelines }: GraphPlan, streams: Plan['streams']): string[] => {
+  const used = new Set(Object.values(pipelines).flatMap(pipeline => [...pipeline.processors]))
+  const names = [...used].map(id => (processors[id]?.config as { stream?: string } | undefined)?.stream)
+  return [...new Set(names)].flatMap(name =>
+    name !== undefined && streams[name] ? [`${name} (${join(streams[name].directory, name)})`] : [],
+  )
+}
+
+export const summary = ({
+  graph,
+  streams,
+}: Pick<Plan, 'graph' | 'streams'>): { listens: string[]; streams?: string[]; sends: string[]; pipelines: string[] } => {
+  const { receivers, exporters, pipelines } = graph
+  const onStreams = streamsIn(graph, streams)
   const all = Object.values(pipelines)
   const used = (ids: string[], plans: Readonly<Record<string, Planned<Kind>>>) => [...new Set(ids)].map(id => named(id, plans[id]!))
   return {
@@ -30,6 +46,7 @@ export const summary = ({ receivers, exporters, pipelines }: GraphPlan): { liste
       all.flatMap(pipeline => [...pipeline.receivers]),
       receivers,
     ),
+    ...(onStreams.length > 0 && { streams: onStreams }),
     sends: used(
       all.flatMap(pipeline => [...pipeline.exporters]),
       exporters,

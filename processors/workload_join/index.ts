@@ -68,6 +68,26 @@ export default component({
     'Shorter windows, samples at most every 5 s': 'window: 5s\ngrace: 5s\nmax_gap: 15s\nhistory: 1m\n',
     'Pass spans on at once': 'hold_spans: false\nenrich: compact\n',
   },
+  placement: places => {
+    const typed = places.find(({ signals }) => signals.length === 1)
+    if (typed)
+      return {
+        place: typed,
+        message: `"${typed.id}" joins traces with metrics, so it stands in one pipeline that carries all signals: give it a name of its own, such as "factory:", instead of "${typed.pipeline}:"`,
+      }
+    const seen = new Map<string, string>()
+    for (const place of places) {
+      const { stream } = place.config
+      const before = seen.get(stream)
+      if (before !== undefined)
+        return {
+          place,
+          message: `stream "${stream}" is joined in pipeline "${before}" already: one workload_join per stream; let that pipeline take these receivers too, or name another stream with \`stream:\``,
+        }
+      seen.set(stream, place.pipeline)
+    }
+    return undefined
+  },
   create: (config, context) => new WorkloadJoin(config, context),
 })
 
