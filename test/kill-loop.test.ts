@@ -106,6 +106,12 @@ beforeAll(
     const random = new Random(SEED)
     folder = mkdtempSync(join(tmpdir(), 'kill-loop-'))
     backend = await RecordingBackend.open()
+    // Slow and often busy: there is always something that was emitted and not acknowledged.
+    const mood = new Random(SEED + 2)
+    backend.judge = async () => {
+      await sleep(mood.next() * 100)
+      return mood.next() < 0.25 ? 'busy' : undefined
+    }
     const [otlp, health, metrics] = await Promise.all([freePort(), freePort(), freePort()])
     const file = join(folder, 'pipeline.yaml')
     writeFileSync(file, config(otlp, health, metrics, backend.httpUrl, join(folder, 'streams')))
@@ -146,7 +152,8 @@ describe(`after kill -9, kill -9 while restoring and SIGTERM under load (KILL_SE
 
   test('there was load, there were lost answers, and there were copies to judge', () => {
     expect(load.requests.acknowledged).toBeGreaterThan(100)
-    expect(load.requests.repeated).toBeGreaterThan(10)
+    expect(load.requests.answersLost).toBeGreaterThan(10)
+    expect(load.requests.repeated).toBeGreaterThan(load.requests.answersLost)
     expect([...delivered.items.values()].filter(({ times }) => times.length > 1).length).toBeGreaterThan(0)
   })
 

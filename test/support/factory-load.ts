@@ -12,6 +12,8 @@ const SAMPLED = 5
 const SPANS = 6
 /** Part of the span requests that are not sent again after a lost answer. */
 const FAINT_HEARTED = 0.3
+/** Part of the answers that never reach the sender, besides those that die with the gateway. */
+const LOST = 0.15
 const ANSWER_WITHIN_MS = 5000
 const FINISHES = ['stop', 'length'] as const
 
@@ -47,7 +49,7 @@ export class FactoryLoad {
   /** Span id → tokens it says it took. */
   readonly spanTokens = new Map<string, { input: number; output: number }>()
   readonly workloads: readonly WorkloadTruth[]
-  requests = { acknowledged: 0, repeated: 0, givenUp: 0 }
+  requests = { acknowledged: 0, answersLost: 0, repeated: 0, givenUp: 0 }
   private readonly underWay = new Set<Promise<void>>()
   private round = 0
   private calm = true
@@ -109,7 +111,9 @@ export class FactoryLoad {
         },
         () => false,
       )
-      if (taken) {
+      const lost = taken && this.random.next() < LOST
+      if (lost) this.requests.answersLost++
+      if (taken && !lost) {
         for (const item of items) this.items.set(item, true)
         this.requests.acknowledged++
         return
