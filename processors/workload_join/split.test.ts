@@ -81,6 +81,17 @@ describe('a batch on its way to the stream', () => {
     expect(logs).toHaveLength(2)
   })
 
+  test('rule 2: a request of many megabytes is cut into entries that the stream takes, however few its groups', () => {
+    const long = 'x'.repeat(20_000)
+    const items = Array.from({ length: 1000 }, (_, i) => span({ start: T0, end: T0 + (i % 3), attributes: { long } }))
+    const entries = split(batch('traces', { resource: workload('a'), items }, { resource: workload('a'), items: items.slice(0, 1) }))
+    expect(entries.length).toBeGreaterThan(4)
+    for (const entry of entries) expect(bytes(entry).length).toBeLessThan(5 * 2 ** 20)
+    expect(entries.reduce((sum, { items: count }) => sum + count, 0)).toBe(1001)
+    const ids = entries.flatMap(entry => spansIn(entry).flatMap(group => group.ids))
+    expect(new Set(ids).size).toBe(1000)
+  })
+
   test('rule 11: copies share a fingerprint; other bytes, another workload or another kind do not', () => {
     const one = batch('traces', { resource: workload('a'), items: [span({ start: T0, end: T0 + 1 })] })
     const other = batch('traces', { resource: workload('a'), items: [span({ start: T0, end: T0 + 1 })] })

@@ -15,6 +15,8 @@ import type { Entry } from '../../streams/index.js'
 import { KIND } from './kinds.js'
 
 const KEYS = new KeySet([WORKLOAD_ID, CALLER_ID, JOIN_ONLY, GPU_OWNERS])
+/** Bytes of a group beyond which it is cut, and of an entry beyond which nothing is added: one record is held and folded at once. */
+const ENTRY_BYTES = 4 * 1024 * 1024
 /** A longer id is none: it would be carried by every record. */
 const MAX_ID = 1024
 
@@ -25,6 +27,7 @@ interface Pending {
   first: number
   last: number
   items: number
+  bytes: number
   /** Every item has an id or a time: a copy can be told from a new fact. */
   identified: boolean
   readonly groups: Group[]
@@ -44,14 +47,13 @@ export class Splitter {
       const scan = this.scan.group(signal, group)
       if (scan.items === 0) continue
       const gatherAll = (part: Group, summary: Scan['summary']) => {
-        gather(pending, { workload, kind, groups: [part], ...summary }, window)
+        gather(pending, { workload, kind, groups: [part], bytes: part.size, ...summary }, window)
         // The other owners of the device get a copy for their figures; the sample itself goes on once.
-        for (const owner of owners) gather(pending, { workload: owner, kind: KIND.joinOnly, groups: [part], ...summary }, window)
+        for (const owner of owners)
+          gather(pending, { workload: owner, kind: KIND.joinOnly, groups: [part], bytes: part.size, ...summary }, window)
       }
-      if (scan.last - scan.first <= window) gatherAll(group, scan.summary)
-      else
-        for (const { group: part } of splitGroup(signal, group, item => Math.floor(eventTime(item) / window)).values())
-          gatherAll(part, this.scan.group(signal, part).summary)
+      if (scan.last - scan.first <= window && group.size <= ENTRY_BYTES) gatherAll(group, scan.summary)
+      else for (const part of cut(signal, group, window)) gatherAll(part, this.scan.group(signal, part).summary)
     }
     return pending.map((part, index) =>
       entryOf(part, index === 0 ? batch.withGroups(part.groups).slices : part.groups.flatMap(group => group.slices)),
@@ -72,6 +74,20 @@ export class Splitter {
   }
 }
 
+/** By windows of event time, then by bytes; a single item stays whole however large it is. */
+const cut = (signal: Signal, group: Group, window: number): Group[] => {
+  const byTime = [...splitGroup(signal, group, item => Math.floor(eventTime(item) / window)).values()]
+  return byTime.flatMap(({ group: part }) => {
+    if (part.size <= ENTRY_BYTES) return [part]
+    let bytes = 0
+    const pieces = splitGroup(signal, part, ({ item }) => {
+      bytes += item.end - item.start
+      return Math.floor(bytes / ENTRY_BYTES)
+    })
+    return [...pieces.values()].map(piece => piece.group)
+  })
+}
+
 /** Adds a group to the entry it fits into, else makes a new one. Strays stay apart: their key is their fingerprint. */
 const gather = (pending: Pending[], part: Pending, window: number): void => {
   if (part.workload !== '')
@@ -79,10 +95,11 @@ const gather = (pending: Pending[], part: Pending, window: number): void => {
       if (other.workload !== part.workload || other.kind !== part.kind) continue
       const first = Math.min(other.first, part.first)
       const last = Math.max(other.last, part.last)
-      if (last - first > window) continue
+      if (last - first > window || other.bytes + part.bytes > ENTRY_BYTES) continue
       other.first = first
       other.last = last
       other.items += part.items
+      other.bytes += part.bytes
       other.identified &&= part.identified
       other.groups.push(...part.groups)
       return
