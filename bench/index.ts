@@ -70,7 +70,10 @@ const measure = async (scenario: Scenario, peer: Peer): Promise<Row> => {
   const send = await sink.next<number>('port')
   const ports = { receive: await freePort(), send, metrics: await freePort() }
   const readyPort = scenario.own ? ports.metrics : ports.receive
-  const subject = await Subject.start(peer, scenario.yaml(ports), readyPort, values.node?.split(' '))
+  const subject = await Subject.start(peer, scenario.yaml(ports), readyPort, [
+    ...(scenario.watchPauses ? ['--import', join(here, 'pause.js')] : []),
+    ...(values.node?.split(' ') ?? []),
+  ])
   const loader = helper(load.script)
   const counts = async () => {
     sink.ask('counts')
@@ -82,6 +85,7 @@ const measure = async (scenario: Scenario, peer: Peer): Promise<Row> => {
     const idle = subject.usage().resident
     loader.ask({ ...load.options, port: ports.receive })
     await loader.next<boolean>('warm')
+    if (scenario.watchPauses) await subject.longestPause()
     const [before, cpuBefore] = [await counts(), subject.usage().cpu]
     const from = performance.now()
     const result = await loader.next<LoadResult>('result')
@@ -92,7 +96,8 @@ const measure = async (scenario: Scenario, peer: Peer): Promise<Row> => {
     const own = scenario.own && (await ownMetrics(ports.metrics))
     const notes: Record<string, number> = {}
     for (const [name, metric] of Object.entries(scenario.own ?? {})) notes[name] = sumOf(own ?? [], metric)
-    if (scenario.name.startsWith('join')) notes.events = after.records - before.records
+    if (scenario.watchPauses) notes['longest pause ms'] = await subject.longestPause()
+    if (scenario.load.script === 'factory-load.js') notes.events = after.records - before.records
     for (let last = -1; after.spans !== last; after = await counts()) {
       last = after.spans
       await sleep(scenario.settleMillis ?? 700)
@@ -102,7 +107,7 @@ const measure = async (scenario: Scenario, peer: Peer): Promise<Row> => {
       peer,
       result,
       after,
-      spans: load.options.spans,
+      spans: load.script === 'targets.js' ? 1 : load.options.spans,
       delivered,
       seconds,
       cpu: cpuAfter - cpuBefore,

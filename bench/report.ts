@@ -67,7 +67,7 @@ export const summarise = (it: Measured): Row => {
     readyMillis: it.readyAfter,
     lost,
     duplicate,
-    outputBytesPerItem: it.bytes / it.after.spans,
+    outputBytesPerItem: it.bytes / (it.after.spans || it.after.points),
     refused: Object.values(it.result.refused).reduce((sum, count) => sum + count, 0) * it.spans,
     refusedRetryable: it.result.retryable * it.spans,
     notes: it.notes,

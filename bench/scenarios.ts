@@ -1,6 +1,7 @@
 /** What is measured, as data. Every yaml is read by the gateway and by the Collector alike. */
 import type { FactoryLoadOptions } from './factory-load.js'
 import type { LoadOptions } from './load.js'
+import { addressesOf, type TargetsOptions } from './targets.js'
 
 export interface Ports {
   receive: number
@@ -13,7 +14,10 @@ export interface Scenario {
   /** What the row says about the product, in a sentence. */
   about: string
   /** The helper process that makes the load, and what it is told. */
-  load: { script: 'load.js'; options: Omit<LoadOptions, 'port'> } | { script: 'factory-load.js'; options: Omit<FactoryLoadOptions, 'port'> }
+  load:
+    | { script: 'load.js'; options: Omit<LoadOptions, 'port'> }
+    | { script: 'factory-load.js'; options: Omit<FactoryLoadOptions, 'port'> }
+    | { script: 'targets.js'; options: Omit<TargetsOptions, 'port'> }
   /** What is counted; absent = spans. */
   item?: 'series'
   /** A backend that takes only so many messages a second. */
@@ -21,6 +25,8 @@ export interface Scenario {
   yaml: (ports: Ports) => string
   /** Figures the gateway tells about itself when the load ends: title → series, as `sumOf` reads it. Its yaml serves metrics. */
   own?: Readonly<Record<string, string>>
+  /** The gateway tells how long its event loop stood still. */
+  watchPauses?: true
   /** How long a pause at the sink means that everything has arrived. */
   settleMillis?: number
   /** What its memory_limiter is told; the row compares the peak with it. */
@@ -72,6 +78,26 @@ service:
   telemetry: { metrics: { address: 127.0.0.1:${metrics} }, logs: { level: warn } }
   pipelines:
     factory: { receivers: [otlp], processors: [memory_limiter, workload_id, workload_join], exporters: [otlp_grpc] }
+`
+
+const TARGETS = 100
+const scraped = ({ receive, send, metrics }: Ports) => `
+receivers:
+  prometheus:
+    config:
+      scrape_configs:
+        - job_name: bench
+          scrape_interval: 5s
+          scrape_timeout: 5s
+          static_configs: [{ targets: [${addressesOf(TARGETS, receive)
+            .map(address => `'${address}'`)
+            .join(', ')}] }]
+exporters:
+  otlp_grpc: { endpoint: 127.0.0.1:${send}, tls: { insecure: true }, compression: none }
+service:
+  telemetry: { metrics: { address: 127.0.0.1:${metrics} }, logs: { level: warn } }
+  pipelines:
+    metrics: { receivers: [prometheus], exporters: [otlp_grpc] }
 `
 
 const RESOURCE = {
@@ -142,4 +168,18 @@ export const scenarios: readonly Scenario[] = [
       },
     }),
   ),
+  {
+    name: 'scrape',
+    about: '100 targets of 1,000 series, every 5 s',
+    load: { script: 'targets.js', options: { targets: TARGETS, series: 1000, warmupSeconds: 10, seconds: 30 } },
+    item: 'series',
+    peers: ['gateway'],
+    yaml: scraped,
+    watchPauses: true,
+    own: {
+      'scrapes done': 'ai_factory_gateway_scrapes_succeeded_total',
+      failed: 'ai_factory_gateway_scrapes_failed_total',
+      skipped: 'ai_factory_gateway_scrapes_skipped_total',
+    },
+  },
 ]

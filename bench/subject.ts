@@ -37,8 +37,18 @@ export class Subject {
   private constructor(
     private readonly child: ChildProcess,
     private readonly folder: string,
+    private readonly words: () => string,
     readonly readyAfter: number,
   ) {}
+
+  /** Longest pause of the gateway's event loop since this was asked before, milliseconds (pause.ts). */
+  async longestPause(): Promise<number> {
+    const said = () => [...this.words().matchAll(/longest pause: ([\d.]+) ms/g)]
+    const before = said().length
+    this.child.kill('SIGUSR2')
+    for (let i = 0; i < 50 && said().length === before; i++) await new Promise(resolve => setTimeout(resolve, 20))
+    return Number(said().at(-1)?.[1] ?? Number.NaN)
+  }
 
   /** Starts `peer` on `yaml` (the gateway with `nodeArgs` for its engine) and resolves when `port` answers. Throws with the process's own words when it does not within 20 s. */
   static async start(peer: Peer, yaml: string, port: number, nodeArgs: readonly string[] = []): Promise<Subject> {
@@ -65,7 +75,7 @@ export class Subject {
       }
       await new Promise(resolve => setTimeout(resolve, 20))
     }
-    return new Subject(child, folder, performance.now() - began)
+    return new Subject(child, folder, () => words, performance.now() - began)
   }
 
   usage(): Usage {

@@ -92,7 +92,8 @@ const decoder = new TextDecoder()
 /** UTF-8 text; invalid bytes are read as U+FFFD. */
 export const readString = (bytes: Uint8Array, start: number, end: number): string => {
   const length = end - start
-  if (length < 24) {
+  // Pieces put together to 13 characters and more stay a chain in V8, an object a character, for as long as the text lives.
+  if (length < 13) {
     let text = ''
     for (let at = start; at < end; at++) {
       const byte = bytes[at]!
