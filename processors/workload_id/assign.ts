@@ -10,7 +10,7 @@ import * as attribute from '../../proto/vocabulary/attributes.js'
 import { ROLES } from '../../proto/vocabulary/roles.js'
 import { deviceOf, isSlice, Owners, type Sharing } from './devices.js'
 import { CALL_NAMES, DEVICE, ItemFacts, Memory, MODEL_CALL, POINT_NAMES, resourceTexts } from './facts.js'
-import { type Resolver, type Subject, UNALLOCATED } from './resolver.js'
+import type { Resolver, Subject } from './resolver.js'
 import { factsOf, SPELLINGS } from './spellings.js'
 import type { Identity, Tables } from './tables.js'
 
@@ -231,7 +231,7 @@ export const layered = (item: Texts, resource: Texts) =>
 /** Whose a device is that nobody owns. */
 export const unallocated = (item: Texts, resource: Texts): Identity => {
   const host = DEVICE.host.map(name => item.get(name) ?? resource.get(name)).find(Boolean) ?? 'unknown'
-  return { id: `${UNALLOCATED}/${host}`, source: UNALLOCATED, confidence: 'exact' }
+  return { id: `${attribute.UNALLOCATED}/${host}`, source: attribute.UNALLOCATED, confidence: 'exact' }
 }
 
 const assigned = (identities: readonly Identity[], otherwise?: Unresolved): Assignment => ({

@@ -2,10 +2,8 @@
 import { KeySet } from '../../proto/views/attributes.js'
 import type { ItemView } from '../../proto/views/item.js'
 import { ResourceView } from '../../proto/views/resource.js'
-import { IDENTITY, type IdentityPart } from '../../proto/vocabulary/roles.js'
+import { namesOf } from '../../proto/vocabulary/roles.js'
 import { SPELLINGS } from './spellings.js'
-
-const namesOf = (part: IdentityPart): readonly string[] => [...IDENTITY].filter(([, it]) => it.part === part).map(([name]) => name)
 
 /** How a device, a MIG slice of it and a time-sliced part of it show on a series. */
 export const DEVICE = {

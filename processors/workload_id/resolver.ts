@@ -10,8 +10,6 @@ import type { Identity, Tables } from './tables.js'
 /** What the facts describe: a GPU's or node's sample must not be taken for its exporter's. */
 export type Subject = 'device' | 'other'
 
-export const UNALLOCATED = 'unallocated'
-
 /** One rule's answer, for people: the id, or why there is none. */
 export type Verdict = { readonly rule: string } & ({ readonly id: string } | { readonly why: string })
 

@@ -5,15 +5,15 @@ import {
   FIGURE_SOURCES,
   type FigureSource,
   type GpuFigures,
-  type Latency,
-  type LatencyName,
   type RequestFigures,
   SCHEMA_VERSION,
   type ServingFigures,
   type TokenFigures,
 } from '../../proto/events/event.js'
 import { Lens } from './figures.js'
-import type { Booked, SourceFigures, SpanSums, Target, Workload } from './state.js'
+import { Ledger } from './ledger.js'
+import type { Remainder } from './remainder.js'
+import type { SourceFigures, SpanSums, Target, Workload } from './state.js'
 import { present } from './targets.js'
 
 export interface Window {
@@ -30,10 +30,7 @@ export interface Window {
   readonly oldest: number
 }
 
-/** Amounts of one kind of counter: [on time, late]; undefined = there is no such counter. */
-type Amounts = [number, number] | undefined
 const MAX_IDS = 128
-const LATENCY = 'engine.'
 
 /** Rule 17: the same window of the same workload has the same id wherever and however often it is computed. Shards are reserved. */
 const eventId = ({ stream, start, end }: Window, workload: string): Uint8Array =>
@@ -48,12 +45,14 @@ export class Closer {
 
   /**
    * Books what belongs to the window, which changes the state, and returns what there is to say; undefined when there is nothing, and when
-   * `muted`: then nobody listens.
+   * `muted`: then nobody listens. `remainder`: what nobody owns of the energy, instead of what the workload's own samples say.
    */
-  close(workload: Workload, window: Window, muted: boolean): CorrelatedEvent | undefined {
+  close(workload: Workload, window: Window, muted: boolean, remainder?: Remainder): CorrelatedEvent | undefined {
     const book = new Ledger(this.scratchOf)
     for (const target of workload.devices) book.take(target.counterList, window.end)
     for (const target of workload.engines) book.take(target.counterList, window.end)
+    if (remainder)
+      book.replace('gpu.energy', remainder.close(window.end, window.maxGap, new Ledger(this.scratchOf), new Ledger(this.scratchOf)))
     const spans = workload.windows.get(window.index)
     const { late } = workload
     workload.windows.delete(window.index)
@@ -143,84 +142,6 @@ export class Closer {
       carriedSeconds: lens.engines.carried / 1000,
     }
   }
-}
-
-/** What the counters of one workload grew in one window. Sums are made in the order of targets and keys, so that every run makes the same. */
-class Ledger {
-  any = false
-  /** Role, and role with variant, → amounts. */
-  private readonly scalars = new Map<string, [number, number]>()
-  private readonly variants = new Map<string, [number, number]>()
-  private readonly histograms = new Map<
-    string,
-    { name: LatencyName; bounds: readonly number[]; onTime: Float64Array; late: Float64Array }
-  >()
-
-  constructor(private readonly scratch: (width: number) => Float64Array) {}
-
-  take(counters: readonly Booked[], end: number): void {
-    for (const booked of counters) {
-      const { counter } = booked
-      const into = this.scratch(counter.width)
-      counter.advance(end, into)
-      if (counter.width === 1) this.takeScalar(booked, into[0]!, counter.late[0]!)
-      else this.takeHistogram(booked, into, counter.late)
-      counter.late.fill(0)
-    }
-  }
-
-  amounts(role: string): Amounts {
-    return this.scalars.get(role)
-  }
-
-  /** Amounts of the requests by how they finished. */
-  get finished(): ReadonlyMap<string, [number, number]> {
-    return this.variants
-  }
-
-  latencies(): Latency[] {
-    const latencies: Latency[] = []
-    for (const key of [...this.histograms.keys()].sort()) {
-      const { name, bounds, onTime, late } = this.histograms.get(key)!
-      for (const [amounts, isLate] of [[onTime, false] as const, [late, true] as const]) {
-        const buckets = bounds.length + 1
-        const bucketCounts = [...amounts.subarray(0, buckets)]
-        const count = bucketCounts.reduce((sum, bucket) => sum + bucket, 0)
-        if (count > 0 || amounts[buckets]! > 0)
-          latencies.push({ name, count, sum: amounts[buckets]!, bounds: [...bounds], bucketCounts, late: isLate })
-      }
-    }
-    return latencies
-  }
-
-  private takeScalar({ role, variant, scale }: Booked, onTime: number, late: number): void {
-    if (onTime > 0 || late > 0) this.any = true
-    add(this.scalars, role, onTime * scale, late * scale)
-    if (role === 'engine.requests') add(this.variants, variant, onTime * scale, late * scale)
-  }
-
-  private takeHistogram({ role, bounds = [] }: Booked, onTime: Float64Array, late: Float64Array): void {
-    const key = `${role}\0${bounds.join()}`
-    let sums = this.histograms.get(key)
-    if (!sums) {
-      const width = bounds.length + 2
-      sums = { name: role.slice(LATENCY.length) as LatencyName, bounds, onTime: new Float64Array(width), late: new Float64Array(width) }
-      this.histograms.set(key, sums)
-    }
-    for (let i = 0; i < sums.onTime.length; i++) {
-      sums.onTime[i]! += onTime[i]!
-      sums.late[i]! += late[i]!
-      if (onTime[i]! > 0 || late[i]! > 0) this.any = true
-    }
-  }
-}
-
-const add = (amounts: Map<string, [number, number]>, key: string, onTime: number, late: number): void => {
-  const sums = amounts.get(key)
-  if (sums) {
-    sums[0] += onTime
-    sums[1] += late
-  } else amounts.set(key, [onTime, late])
 }
 
 /** The field, unless its value is not known. */

@@ -22,6 +22,8 @@ export class Counter {
   private times = new Float64Array(4)
   private values: Float64Array
   private flags = new Uint8Array(4)
+  /** Part of the growth up to each sample that counts; undefined while all of it does. */
+  private shares: Float64Array | undefined
   private length = 0
   /** Time of the last sample whose segment is wholly booked; NaN before the first booking. */
   private bookedTime = Number.NaN
@@ -47,46 +49,55 @@ export class Counter {
   }
 
   get bytes(): number {
-    return 700 + this.times.byteLength + this.values.byteLength + this.flags.byteLength + 24 * this.width
+    return 700 + this.times.byteLength + (this.shares?.byteLength ?? 0) + this.values.byteLength + this.flags.byteLength + 24 * this.width
   }
 
   /**
    * Takes a sample of `width` raw values from `from[offset…]`. `boundary`: end of the last closed window; what the sample says about the time
-   * before goes to `late`. A second sample of one time is ignored; one before the first, when its window is closed, tells nothing.
+   * before goes to `late`. `share`: the part of the growth since the sample before that counts. A second sample of one time is ignored; one before the first, when its window is closed, tells nothing.
    */
-  add(time: number, from: ArrayLike<number>, offset: number, boundary: number, limits: Limits): void {
+  add(time: number, from: ArrayLike<number>, offset: number, boundary: number, limits: Limits, share = 1): void {
+    if (share !== 1) this.shares ??= new Float64Array(this.times.length).fill(1)
     const { length } = this
     let at = length
     while (at > 0 && this.times[at - 1]! >= time) at--
     if (at < length && this.times[at] === time) return
     const before = at - 1
     if (before < 0 || time - this.times[before]! > limits.history) {
-      this.addFirst(at, time, from, offset, boundary, limits)
+      this.addFirst(at, time, from, offset, boundary, limits, share)
       return
     }
     const after = at + 1
     if (at < length && (this.flags[at] === SETTLED || this.times[at]! <= this.bookedTime)) {
       // Inside what is booked: it can only reveal a reset that nobody saw.
       for (let i = 0; i < this.width; i++) this.scratch[i] = -this.growthOf(before, at, i)
-      this.insert(at, time, from, offset)
+      this.insert(at, time, from, offset, share)
       this.flags[at] = SETTLED
       this.flags[after] = SETTLED
       for (let i = 0; i < this.width; i++)
         this.late[i]! += Math.max(0, this.scratch[i]! + this.growthOf(before, at, i) + this.growthOf(at, after, i))
       return
     }
-    this.insert(at, time, from, offset)
+    this.insert(at, time, from, offset, share)
     this.settleGap(at, limits)
     if (after < this.length) this.settleGap(after, limits)
     if (this.times[before]! < boundary) this.advance(boundary, this.late)
   }
 
   /** A sample that has no neighbour before it: growth is known from here on. */
-  private addFirst(at: number, time: number, from: ArrayLike<number>, offset: number, boundary: number, limits: Limits): void {
+  private addFirst(
+    at: number,
+    time: number,
+    from: ArrayLike<number>,
+    offset: number,
+    boundary: number,
+    limits: Limits,
+    share: number,
+  ): void {
     const hasAfter = at < this.length
     if (hasAfter && time <= boundary) return
     const nothingBooked = hasAfter && this.bookedTime === this.times[at]
-    this.insert(at, time, from, offset)
+    this.insert(at, time, from, offset, share)
     this.flags[at] = SETTLED
     if (hasAfter && !nothingBooked) return
     this.bookedTime = time
@@ -157,6 +168,7 @@ export class Counter {
       if (kept !== at) {
         times[kept] = time
         this.flags[kept] = this.flags[at]!
+        if (this.shares) this.shares[kept] = this.shares[at]!
         this.values.copyWithin(kept * width, at * width, (at + 1) * width)
       }
       if (kept === 0) this.flags[0] = SETTLED
@@ -167,10 +179,11 @@ export class Counter {
     return kept > 0
   }
 
-  /** Raw growth of one component between two samples that are neighbours; after a reset the later value is the growth. */
+  /** Growth of one component, as far as it counts, between two samples that are neighbours; after a reset the later value is the growth. */
   private growthOf(before: number, after: number, component: number): number {
     const to = this.values[after * this.width + component]!
-    return this.falls(before, after) ? to : to - this.values[before * this.width + component]!
+    const growth = this.falls(before, after) ? to : to - this.values[before * this.width + component]!
+    return this.shares ? growth * this.shares[after]! : growth
   }
 
   private falls(before: number, after: number): boolean {
@@ -194,16 +207,18 @@ export class Counter {
     return at
   }
 
-  private insert(at: number, time: number, from: ArrayLike<number>, offset: number): void {
+  private insert(at: number, time: number, from: ArrayLike<number>, offset: number, share: number): void {
     const { width } = this
     if (this.length === this.times.length) this.grow()
     if (at < this.length) {
       this.times.copyWithin(at + 1, at, this.length)
       this.flags.copyWithin(at + 1, at, this.length)
+      this.shares?.copyWithin(at + 1, at, this.length)
       this.values.copyWithin((at + 1) * width, at * width, this.length * width)
     }
     this.times[at] = time
     this.flags[at] = 0
+    if (this.shares) this.shares[at] = share
     for (let i = 0; i < width; i++) this.values[at * width + i] = from[offset + i]!
     this.length++
   }
@@ -215,6 +230,11 @@ export class Counter {
     times.set(this.times)
     flags.set(this.flags)
     values.set(this.values)
+    if (this.shares) {
+      const shares = new Float64Array(times.length)
+      shares.set(this.shares)
+      this.shares = shares
+    }
     this.times = times
     this.flags = flags
     this.values = values

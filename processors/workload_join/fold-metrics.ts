@@ -67,7 +67,7 @@ export class MetricFold {
     let role: Role | undefined
     const { bytes, start, end } = this.metrics
     while (metric.next()) if (metric.number === METRIC.name) role = ROLES.get(metric.string())
-    if (!role) return
+    if (!role || (resource.board && role.role !== 'gpu.energy')) return
     const bucketed = role.kind === 'histogram'
     const column = role.kind === 'gauge' ? columnOf(role) : undefined
     if (role.kind === 'gauge' && column === undefined) return
@@ -125,7 +125,7 @@ export class MetricFold {
       const booked = this.bookedOf(target, state, role, NO_HISTOGRAM, at)
       if (!booked) return
       this.values[0] = value
-      booked.counter.add(time, this.values, 0, at.boundary, at.limits)
+      booked.counter.add(time, this.values, 0, at.boundary, at.limits, role.role === 'gpu.energy' ? state.share : 1)
       if (FIGURES.has(role.role) && time > workload.seen.engine_metrics) workload.seen.engine_metrics = time
     }
   }
@@ -160,6 +160,7 @@ export class MetricFold {
     const known = role.level === 'device' ? state.device : state.engine
     if (known?.alive) return known
     const parts = partsOf(state.labels, resource.labels)
+    if (resource.board) delete parts.slice
     const identity = role.level === 'device' ? deviceIdentity(parts) : engineIdentity(parts)
     if (!at.room && !(role.level === 'device' ? workload.deviceById : workload.engineById).has(identity.id)) {
       this.ignored.state_full++
@@ -183,7 +184,7 @@ export class MetricFold {
       }
       const width = bounds === NO_HISTOGRAM ? 1 : bounds.length + 2
       const variant = role.variantLabel === undefined ? '' : (state.labels.get(role.variantLabel) ?? '')
-      const scale = role.role === 'gpu.energy' ? role.scale * state.share : role.scale
+      const { scale } = role
       booked = target.book({ role: role.role, variant, counter: new Counter(width, 1), scale, bounds, key, alive: true })
     }
     state.counters.set(role, booked)

@@ -3,6 +3,7 @@ import { Batch, type Group, type Signal } from '../../proto/batch.js'
 import { eventsBatch } from '../../proto/events/codec.js'
 import type { CorrelatedEvent } from '../../proto/events/event.js'
 import { ResourceView } from '../../proto/views/resource.js'
+import { UNALLOCATED } from '../../proto/vocabulary/attributes.js'
 import { WireError } from '../../proto/wire.js'
 import type { Handler, Moment, Release, StreamRecord, Windowing } from '../../streams/index.js'
 import { Closer, type Window } from './close.js'
@@ -11,6 +12,7 @@ import { type FoldTime, type Ignored, MetricFold } from './fold-metrics.js'
 import { SpanFold } from './fold-spans.js'
 import { resourceLabels } from './identity.js'
 import { KIND } from './kinds.js'
+import { Remainder } from './remainder.js'
 import { ResourceState, Workload } from './state.js'
 import { targetsOf } from './targets.js'
 import type { Enrich } from './template.js'
@@ -36,10 +38,14 @@ export interface Counts {
 
 /** Where the figures of workloads beyond `maxWorkloads` go. */
 export const OVERFLOW = 'ai_factory.overflow'
+/** How the ids of devices begin that nobody owns. */
+const UNHELD = `${UNALLOCATED}/`
 
 export class JoinHandler implements Handler<Batch> {
   private readonly workloads = new Map<string, Workload>()
   private sorted: Workload[] | undefined
+  /** Of the workloads `unallocated/<host>`. */
+  private readonly remainders = new Map<string, Remainder>()
   private readonly metrics = new MetricFold()
   private readonly spans = new SpanFold()
   private readonly closer = new Closer()
@@ -74,7 +80,7 @@ export class JoinHandler implements Handler<Batch> {
 
   release(record: StreamRecord, why: Release, folded: Moment): Batch | undefined {
     const signal = KIND.signal(record.kind)
-    if (record.kind === KIND.joinOnly) return undefined
+    if (KIND.copy(record.kind)) return undefined
     const plain = (outcome: Outcome): Batch => {
       this.counts.outcome(signal, outcome, record.items)
       return requestOf(record)
@@ -101,9 +107,12 @@ export class JoinHandler implements Handler<Batch> {
     this.bytes = 0
     this.metrics.recall.grown = 0
     for (const workload of this.inOrder()) {
-      const event = this.closer.close(workload, window, muted)
+      const remainder = this.remainders.get(workload.id)
+      const event = this.closer.close(workload, window, muted, remainder)
       if (event) events.push(event)
-      if (workload.forget(oldest, end - maxGap, maxGap)) this.bytes += workload.bytes
+      const left = remainder?.forget(oldest, end - maxGap, maxGap) ?? false
+      if (remainder && !left) this.remainders.delete(workload.id)
+      if (workload.forget(oldest, end - maxGap, maxGap) || left) this.bytes += workload.bytes + (left && remainder ? remainder.bytes : 0)
       else {
         this.workloads.delete(workload.id)
         this.sorted = undefined
@@ -153,6 +162,14 @@ export class JoinHandler implements Handler<Batch> {
   }
 
   private foldGroup(workload: Workload, group: Group, kind: number, time: FoldTime): void {
+    if (kind !== KIND.traces && workload.id.startsWith(UNHELD)) {
+      let remainder = this.remainders.get(workload.id)
+      if (!remainder) this.remainders.set(workload.id, (remainder = new Remainder()))
+      remainder.fold(this.metrics, group, kind === KIND.owned, time)
+      workload.source ||= UNALLOCATED
+      workload.confidence ||= 'exact'
+    }
+    if (kind === KIND.owned) return
     const resource = this.resourceOf(workload, group, time)
     if (kind === KIND.traces) this.spans.fold(workload, group, time, this.windowing.window)
     else if (resource) this.metrics.fold(workload, resource, group, time)

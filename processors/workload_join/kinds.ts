@@ -6,6 +6,8 @@ const metrics = 17
 const logs = 18
 /** Samples for the join alone: another record passes them on. */
 const joinOnly = 19
+/** Energy of devices that somebody owns, told to `unallocated/<host>`; for the join alone. */
+const owned = 20
 /** No workload: the key is the fingerprint. `noTarget`: spans of a caller whose target was not found. */
 const strayTraces = 24
 const strayMetrics = 25
@@ -17,6 +19,7 @@ const SIGNALS: Readonly<Record<number, Signal>> = {
   [metrics]: 'metrics',
   [logs]: 'logs',
   [joinOnly]: 'metrics',
+  [owned]: 'metrics',
   [strayTraces]: 'traces',
   [strayMetrics]: 'metrics',
   [strayLogs]: 'logs',
@@ -28,6 +31,7 @@ export const KIND = {
   metrics,
   logs,
   joinOnly,
+  owned,
   noTarget,
   /** The kind for a signal, with or without a workload. */
   of: (signal: Signal, workload: boolean): number =>
@@ -43,6 +47,8 @@ export const KIND = {
           ? logs
           : strayLogs,
   signal: (kind: number): Signal => SIGNALS[kind] ?? 'traces',
+  /** Whether another record passes the items on. */
+  copy: (kind: number): boolean => kind === joinOnly || kind === owned,
   /** Whether the record belongs to a workload. */
   joined: (kind: number): boolean => kind < strayTraces,
   outcome: (kind: number): 'no_target' | 'no_workload' => (kind === noTarget ? 'no_target' : 'no_workload'),

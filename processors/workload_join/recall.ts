@@ -80,7 +80,8 @@ export class Recall {
     const fields = new Fields(attributes)
     while (fields.next()) this.attributes.addField(fields)
     const labels = labelsOf(this.attributes)
-    const share = Number(labels.get(GPU_SHARE) ?? this.resource.labels.get(GPU_SHARE) ?? 1)
+    const { board } = this.resource
+    const share = board ? 1 : Number(labels.get(GPU_SHARE) ?? this.resource.labels.get(GPU_SHARE) ?? 1)
     this.grown += NEW_SERIES + 4 * attributes.length
     return this.resource.points.add(attributes, 0, attributes.length, {
       device: undefined,
@@ -88,7 +89,7 @@ export class Recall {
       counters: new Map(),
       share: share >= 0 && share <= 1 ? share : 1,
       labels,
-      canonical: `${canonicalOf(labels)}\u0001${share}`,
+      canonical: board ? '' : canonicalOf(labels),
       lastTime: Number.NEGATIVE_INFINITY,
     })
   }

@@ -13,6 +13,7 @@ import { CALLER_ID, GPU_OWNERS, JOIN_ONLY, WORKLOAD_ID } from '../../proto/vocab
 import { Fields } from '../../proto/wire.js'
 import type { Entry } from '../../streams/index.js'
 import { KIND } from './kinds.js'
+import { OwnedEnergy } from './owned-energy.js'
 
 const KEYS = new KeySet([WORKLOAD_ID, CALLER_ID, JOIN_ONLY, GPU_OWNERS])
 /** Bytes of a group beyond which it is cut, and of an entry beyond which nothing is added: one record is held and folded at once. */
@@ -37,6 +38,7 @@ export class Splitter {
   private readonly resource = new ResourceView()
   private readonly found = new Int32Array(4)
   private readonly scan = new Scan()
+  private readonly energy = new OwnedEnergy()
 
   /** `window`: most milliseconds between the event times of an entry. Throws WireError. */
   split(batch: Batch, window: number): Entry[] {
@@ -51,6 +53,13 @@ export class Splitter {
         // The other owners of the device get a copy for their figures; the sample itself goes on once.
         for (const owner of owners)
           gather(pending, { workload: owner, kind: KIND.joinOnly, groups: [part], bytes: part.size, ...summary }, window)
+        if (kind !== KIND.metrics && kind !== KIND.joinOnly) return
+        for (const [host, copy] of this.energy.byHost(part, workload))
+          gather(
+            pending,
+            { workload: host, kind: KIND.owned, groups: [copy], bytes: copy.size, ...this.scan.group(signal, copy).summary },
+            window,
+          )
       }
       if (scan.last - scan.first <= window && group.size <= ENTRY_BYTES) gatherAll(group, scan.summary)
       else for (const part of cut(signal, group, window)) gatherAll(part, this.scan.group(signal, part).summary)
@@ -123,11 +132,9 @@ const sha1 = (slices: readonly Uint8Array[]): Buffer => {
 
 /** The first entry of a batch also takes the request's own unknown fields. */
 const entryOf = ({ workload, kind, first, last, items, identified }: Pending, value: readonly Uint8Array[]): Entry => {
-  const fingerprint = sha1(value).subarray(0, 16)
-  fingerprint[0]! ^= kind
   // The same bytes may be for several owners of a device; all else says in its bytes whose it is.
-  if (kind === KIND.joinOnly)
-    for (let i = 0; i < workload.length; i++) fingerprint[i & 15] = (fingerprint[i & 15]! * 31 + workload.charCodeAt(i)) & 0xff
+  const fingerprint = sha1(kind === KIND.joinOnly ? [Buffer.from(`${workload}\0`), ...value] : value).subarray(0, 16)
+  fingerprint[0]! ^= kind
   return {
     key: workload === '' ? fingerprint.toString('hex') : workload,
     kind,

@@ -224,7 +224,11 @@ export class ResourceState {
   readonly points = new ByteMap<PointState>()
   lastTime = Number.NEGATIVE_INFINITY
 
-  constructor(readonly labels: ReadonlyMap<string, string>) {
+  /** `board`: only the energy of whole devices is read from it, whoever owns them and by whichever labels. */
+  constructor(
+    readonly labels: ReadonlyMap<string, string>,
+    readonly board = false,
+  ) {
     this.source = labels.get(WORKLOAD_SOURCE) ?? ''
     this.confidence = labels.get(WORKLOAD_CONFIDENCE) ?? ''
   }

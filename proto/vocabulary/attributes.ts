@@ -5,6 +5,8 @@
 
 /** On a resource: which workload it belongs to. Set by the `workload_id` processor, or by the sender. */
 export const WORKLOAD_ID = 'ai_factory.workload.id'
+/** Source of the id `unallocated/<host>`: devices of a host, as far as nobody owns them. */
+export const UNALLOCATED = 'unallocated'
 /** The rule or table that gave the id. */
 export const WORKLOAD_SOURCE = 'ai_factory.workload.source'
 /** `exact`, `derived`, `shared` or `unknown`. */

@@ -178,3 +178,6 @@ export const IDENTITY: ReadonlyMap<string, { readonly part: IdentityPart; readon
     names.map((name, rank) => [name, { part: part as IdentityPart, rank }] as const),
   ),
 )
+
+/** Labels and attributes that tell a part, the one that counts first. */
+export const namesOf = (part: IdentityPart): readonly string[] => [...IDENTITY].filter(([, it]) => it.part === part).map(([name]) => name)
