@@ -67,7 +67,7 @@ export class MetricFold {
     let role: Role | undefined
     const { bytes, start, end } = this.metrics
     while (metric.next()) if (metric.number === METRIC.name) role = ROLES.get(metric.string())
-    if (!role || (resource.board && role.role !== 'gpu.energy')) return
+    if (!role || (resource.use !== 'all' && role.role !== 'gpu.energy')) return
     const bucketed = role.kind === 'histogram'
     const column = role.kind === 'gauge' ? columnOf(role) : undefined
     if (role.kind === 'gauge' && column === undefined) return
@@ -121,7 +121,7 @@ export class MetricFold {
     if (column !== undefined) target.track.set(time, column, gaugeValue(role, value, column, state.share))
     else if (role.role === 'gpu.throttle') foldThrottle(target, role, time, value, at)
     else {
-      target.track.touch(time)
+      if (resource.use === 'all') target.track.touch(time)
       const booked = this.bookedOf(target, state, role, NO_HISTOGRAM, at)
       if (!booked) return
       this.values[0] = value
@@ -160,7 +160,7 @@ export class MetricFold {
     const known = role.level === 'device' ? state.device : state.engine
     if (known?.alive) return known
     const parts = partsOf(state.labels, resource.labels)
-    if (resource.board) delete parts.slice
+    if (resource.use === 'board') delete parts.slice
     const identity = role.level === 'device' ? deviceIdentity(parts) : engineIdentity(parts)
     if (!at.room && !(role.level === 'device' ? workload.deviceById : workload.engineById).has(identity.id)) {
       this.ignored.state_full++

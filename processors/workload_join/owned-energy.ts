@@ -22,6 +22,7 @@ export class OwnedEnergy {
   private readonly scopes = new Fields()
   private readonly metrics = new Fields()
   private readonly metric = new Fields()
+  private readonly out = new Writer(1024)
 
   /** `unallocated/<host>` → the energy samples of the host's devices in a group of metrics. Throws WireError. */
   byHost(group: Group, workload: string): ReadonlyMap<string, Group> {
@@ -52,8 +53,8 @@ export class OwnedEnergy {
   }
 
   private energyOf(rest: Uint8Array): Uint8Array {
-    const out = new Writer(1024)
     const { scopes, metrics, metric } = this
+    const out = this.out.clear()
     scopes.reset(rest)
     while (scopes.next()) {
       if (scopes.number !== GROUP.scopes) continue
@@ -70,6 +71,6 @@ export class OwnedEnergy {
       }
       out.end()
     }
-    return out.finish()
+    return out.copy()
   }
 }

@@ -80,7 +80,7 @@ export class Recall {
     const fields = new Fields(attributes)
     while (fields.next()) this.attributes.addField(fields)
     const labels = labelsOf(this.attributes)
-    const { board } = this.resource
+    const board = this.resource.use === 'board'
     const share = board ? 1 : Number(labels.get(GPU_SHARE) ?? this.resource.labels.get(GPU_SHARE) ?? 1)
     this.grown += NEW_SERIES + 4 * attributes.length
     return this.resource.points.add(attributes, 0, attributes.length, {

@@ -26,8 +26,8 @@ export class Remainder {
 
   /** Takes the energy in a group of samples; `owned`: the resource names the owners. Throws WireError. */
   fold(metrics: MetricFold, group: Group, owned: boolean, at: FoldTime): void {
-    this.into(this.devices, metrics, group, at, true)
-    if (owned) for (const id of this.ownersOf(group)) this.into(this.ownerOf(id), metrics, group, at, false)
+    this.into(this.devices, metrics, group, at, 'board')
+    if (owned) for (const id of this.ownersOf(group)) this.into(this.ownerOf(id), metrics, group, at, 'energy')
   }
 
   /** Books up to `end`; `used` and `taken` are empty ledgers. Returns the rest; undefined when no energy was ever told. */
@@ -80,7 +80,7 @@ export class Remainder {
     return [attributes.string(Buffer.from(WORKLOAD_ID)) ?? '', ...(Array.isArray(plain) ? plain.map(String) : [])]
   }
 
-  private into(workload: Workload, metrics: MetricFold, group: Group, at: FoldTime, board: boolean): void {
+  private into(workload: Workload, metrics: MetricFold, group: Group, at: FoldTime, use: 'energy' | 'board'): void {
     const { resource } = group
     let state = workload.resources.get(resource, 0, resource.length)
     if (!state) {
@@ -89,7 +89,7 @@ export class Remainder {
         resource,
         0,
         resource.length,
-        new ResourceState(resourceLabels(this.resource.read(resource).attributes), board),
+        new ResourceState(resourceLabels(this.resource.read(resource).attributes), use),
       )
       metrics.recall.grown += 1024 + resource.length
     }

@@ -224,10 +224,12 @@ export class ResourceState {
   readonly points = new ByteMap<PointState>()
   lastTime = Number.NEGATIVE_INFINITY
 
-  /** `board`: only the energy of whole devices is read from it, whoever owns them and by whichever labels. */
+  /**
+   * `use`: of samples that `unallocated/<host>` sees only energy counts; `board`: of whole devices, whoever owns them and by whichever labels.
+   */
   constructor(
     readonly labels: ReadonlyMap<string, string>,
-    readonly board = false,
+    readonly use: 'all' | 'energy' | 'board' = 'all',
   ) {
     this.source = labels.get(WORKLOAD_SOURCE) ?? ''
     this.confidence = labels.get(WORKLOAD_CONFIDENCE) ?? ''
