@@ -71,7 +71,11 @@ processors:
   workload_id: {}
   workload_join: { window: 10s, grace: 5s, max_gap: 15s, history: 50s }
 exporters:
-  otlp_grpc: { endpoint: 127.0.0.1:${send}, tls: { insecure: true }, compression: none }
+  otlp_grpc:
+    endpoint: 127.0.0.1:${send}
+    tls: { insecure: true }
+    compression: none
+    sending_queue: { batch: { flush_timeout: 100ms, min_size: 2000 } }
 streams:
   workloads: { driver: embedded, directory: $FOLDER/streams }
 service:

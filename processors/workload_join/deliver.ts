@@ -1,5 +1,5 @@
-/** Outputs of the stream into the rest of the pipeline: in order, merged by signal, repeated until they are taken. */
-import { Batch } from '../../proto/batch.js'
+/** Outputs of the stream into the rest of the pipeline: merged by signal, repeated until they are taken. */
+import { Batch, type Signal } from '../../proto/batch.js'
 import type { Clock, Consume, Log } from '../../runtime/component.js'
 import { PermanentError, RetryableError, reasonOf } from '../../runtime/errors.js'
 import type { JoinMeters } from './meters.js'
@@ -25,22 +25,18 @@ export const deliverInOrder = async (
   meters: JoinMeters,
   stopped: AbortSignal,
 ): Promise<void> => {
-  for (const batch of merged(outs)) await deliver(batch.withMetadata({ epoch }), downstream, meters, stopped)
+  await Promise.all(merged(outs).map(batch => deliver(batch.withMetadata({ epoch }), downstream, meters, stopped)))
 }
 
-/** Neighbours of one signal, laid end to end. */
+/** One batch a signal, each in the order of its outputs; between signals there is no order to keep. */
 const merged = (outs: readonly Batch[]): Batch[] => {
-  const batches: Batch[] = []
-  let run: Batch[] = []
+  const bySignal = new Map<Signal, Batch[]>()
   for (const out of outs) {
-    if (run[0] && run[0].signal !== out.signal) {
-      batches.push(Batch.concat(run))
-      run = []
-    }
-    run.push(out)
+    const run = bySignal.get(out.signal)
+    if (run) run.push(out)
+    else bySignal.set(out.signal, [out])
   }
-  if (run.length > 0) batches.push(Batch.concat(run))
-  return batches
+  return [...bySignal.values()].map(run => Batch.concat(run))
 }
 
 const deliver = async (batch: Batch, { next, clock, log }: Downstream, meters: JoinMeters, stopped: AbortSignal): Promise<void> => {
