@@ -4,7 +4,7 @@ import { AttributeEditor } from '../../proto/attribute-edit.js'
 import type { Batch, Group } from '../../proto/batch.js'
 import { type Share, splitGroup } from '../../proto/edit.js'
 import type { ItemCursor } from '../../proto/views/items.js'
-import { NumberPointView } from '../../proto/views/points.js'
+import { NumberPointView, PointView } from '../../proto/views/points.js'
 import { SPAN_KIND, SpanView } from '../../proto/views/traces.js'
 import * as attribute from '../../proto/vocabulary/attributes.js'
 import { ROLES } from '../../proto/vocabulary/roles.js'
@@ -136,7 +136,7 @@ export class Assigner {
       const decision = this.ofPoint(known, items)
       decisions.push(decision)
       const { device, assignment, texts } = decision
-      if (device !== undefined) {
+      if (device !== undefined && !isMarker(items)) {
         const owner = ownerOf.get(device)
         if (!owner) ownerOf.set(device, assignment)
         shared ||= (owner !== undefined && owner !== assignment) || isSlice(texts)
@@ -150,10 +150,11 @@ export class Assigner {
   private splitShared(known: Known, group: Group, decisions: readonly PointDecision[]): Map<Assignment, Share> {
     const owners = new Owners()
     let next = 0
-    splitGroup('metrics', group, ({ metric, item }) => {
+    splitGroup('metrics', group, items => {
+      const { metric, item } = items
       const { assignment, device, texts } = decisions[next++]!
       const owner = assignment.identities[0]
-      if (device === undefined || !owner) return
+      if (device === undefined || !owner || isMarker(items)) return
       const perProcess = texts.has(DEVICE.virtual) && item instanceof NumberPointView && roleOf(metric?.name())?.role === 'gpu.utilization'
       owners.add(device, owner.id, perProcess ? Math.max(0, (item as NumberPointView).value || 0) : 0)
     })
@@ -238,6 +239,9 @@ const assigned = (identities: readonly Identity[], otherwise?: Unresolved): Assi
   identities,
   unresolved: identities.length === 0 ? otherwise : undefined,
 })
+
+/** A staleness marker says that a series has ended: whose it was owns the device no more. */
+const isMarker = ({ item }: ItemCursor): boolean => item instanceof PointView && item.noRecordedValue
 
 /** The one object of this content. */
 const same = ({ distinct }: Known, assignment: Assignment): Assignment => {

@@ -181,6 +181,27 @@ describe('data points', () => {
       'default/a/f': [0.5, 'equal'],
     })
   })
+  test('at a hand-over the staleness marker of the old owner makes nobody share the device', async () => {
+    const { through } = setup()
+    const point = (pod: string, flags: number) => ({
+      attributes: attributes({ UUID: 'GPU-1', Hostname: 'n', namespace: 'a', pod }),
+      timeUnixNano: '5',
+      asDouble: 1,
+      flags,
+    })
+    const gauge = { dataPoints: [point('old-0', 1), point('new-0', 0)] }
+    const metrics = [{ name: 'DCGM_FI_DEV_POWER_USAGE', gauge }]
+    const out = await through(
+      batchOf('metrics', { resourceMetrics: [{ resource: { attributes: attributes(scraped) }, scopeMetrics: [{ metrics }] }] }, 2),
+    )
+    const resources = decode(requestType('metrics'), Buffer.concat(out.slices)).resourceMetrics.map((group: Plain) =>
+      plain(group.resource.attributes),
+    )
+    expect(resources.map((resource: Plain) => [resource['ai_factory.workload.id'], resource['ai_factory.gpu.share']])).toEqual([
+      ['default/a/old', undefined],
+      ['default/a/new', undefined],
+    ])
+  })
   test('a device that the tables give to two names the other owner beside the first', async () => {
     const { groups } = setup({
       workloads: [
