@@ -3,10 +3,10 @@
  * Prints CPU-µs an item, delivered items a second, the sender's p50 and p99, peak memory, lost and duplicate items, output size.
  */
 import { fork } from 'node:child_process'
-import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { freePort } from '../simulator/gateway.js'
 import type { LoadResult } from './load.js'
 import { ownMetrics, sumOf } from './own-metrics.js'
 import { printTable, type Row, summarise } from './report.js'
@@ -16,16 +16,6 @@ import { missingCollector, type Peer, Subject } from './subject.js'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const OTHER_CORES = '1'
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port'))))
-    })
-  })
 
 /** A helper process on the other cores, spoken to by messages. */
 const helper = (script: string, args: string[] = []) => {

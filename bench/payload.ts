@@ -1,15 +1,14 @@
 /** Requests as real senders make them: gen_ai spans of 584 bytes each (tag and length included), made once, sent many times. */
 import { Fields, Writer } from '../proto/wire.js'
+import { Random } from '../simulator/random.js'
 
 export const SPAN_BYTES = 584
 const MODELS = ['meta-llama/Llama-3.1-70B-Instruct', 'Qwen/Qwen2.5-72B-Instruct', 'mistralai/Mixtral-8x22B-v0.1']
 
-/** A small repeatable generator (mulberry32), so that two runs send the same bytes. */
-export const random = (seed: number) => () => {
-  seed = (seed + 0x6d2b79f5) | 0
-  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-  return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
+/** A repeatable generator, so that two runs send the same bytes. */
+export const random = (seed: number) => {
+  const source = new Random(seed)
+  return () => source.next()
 }
 
 const text = (writer: Writer, number: number, key: string, value: string) =>

@@ -3,7 +3,7 @@ import type { AttributeValue } from '../../proto/attribute.js'
 import { AttributeEditor } from '../../proto/attribute-edit.js'
 import type { Batch, Group } from '../../proto/batch.js'
 import { type Share, splitGroup } from '../../proto/edit.js'
-import type { ItemCursor } from '../../proto/views/items.js'
+import { ItemCursor } from '../../proto/views/items.js'
 import { NumberPointView, PointView } from '../../proto/views/points.js'
 import { SPAN_KIND, SpanView } from '../../proto/views/traces.js'
 import * as attribute from '../../proto/vocabulary/attributes.js'
@@ -150,14 +150,15 @@ export class Assigner {
   private splitShared(known: Known, group: Group, decisions: readonly PointDecision[]): Map<Assignment, Share> {
     const owners = new Owners()
     let next = 0
-    splitGroup('metrics', group, items => {
+    const items = new ItemCursor('metrics').over(group.rest)
+    while (items.next()) {
       const { metric, item } = items
       const { assignment, device, texts } = decisions[next++]!
       const owner = assignment.identities[0]
-      if (device === undefined || !owner || isMarker(items)) return
+      if (device === undefined || !owner || isMarker(items)) continue
       const perProcess = texts.has(DEVICE.virtual) && item instanceof NumberPointView && roleOf(metric?.name())?.role === 'gpu.utilization'
       owners.add(device, owner.id, perProcess ? Math.max(0, (item as NumberPointView).value || 0) : 0)
-    })
+    }
     next = 0
     return splitGroup('metrics', group, () => {
       const { assignment, device, texts } = decisions[next++]!

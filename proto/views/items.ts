@@ -91,12 +91,21 @@ export class ItemCursor {
 
 const always = (view: ItemView) => () => view
 
+const OTHER_POINTS: Readonly<Record<number, new () => ItemView>> = {
+  [HISTOGRAM]: HistogramPointView,
+  [EXPONENTIAL_HISTOGRAM]: ExponentialPointView,
+  [SUMMARY]: SummaryPointView,
+}
+
+/** A cursor is made for every group that is split: the views of the rarer kinds, which are large, only where such a point occurs. */
 const pointViews = (): ((kind: number) => ItemView) => {
   const number = new NumberPointView()
-  const others: Readonly<Record<number, ItemView>> = {
-    [HISTOGRAM]: new HistogramPointView(),
-    [EXPONENTIAL_HISTOGRAM]: new ExponentialPointView(),
-    [SUMMARY]: new SummaryPointView(),
+  const others = new Map<number, ItemView>()
+  return kind => {
+    const View = OTHER_POINTS[kind]
+    if (!View) return number
+    let view = others.get(kind)
+    if (!view) others.set(kind, (view = new View()))
+    return view
   }
-  return kind => others[kind] ?? number
 }

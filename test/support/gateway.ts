@@ -2,23 +2,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { freePort } from '../../simulator/gateway.js'
 import { MetricsPage } from './metrics-page.js'
 
 const PROGRAM = resolve(__dirname, '../../dist/main.js')
 const READY_WITHIN_MS = 30_000
 
-/** A port that was free a moment ago. */
-export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise(done => server.close(done))
-  return port
-}
+export { freePort }
 
 export interface GatewayOptions {
   /** Everything but `service.telemetry`. Receivers listen on port 0; `$FOLDER` is a folder of this gateway's own. */
