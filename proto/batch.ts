@@ -157,6 +157,11 @@ export class Batch {
     return this.parts.groups
   }
 
+  /** Fields of the request that are no groups, tags included. Not for `events`. Throws WireError. */
+  get unknown(): Uint8Array {
+    return this.parts.unknown
+  }
+
   /** Length of the slices, laid end to end. */
   get bytes(): number {
     this.lazyBytes ??= this.measure()

@@ -1,9 +1,7 @@
 /** Records gathered while a sync is running: laid out in blocks as they will lie on disk, written and synced together. */
-import { FRAME_HEADER, type Frame, frameAt, writeFrame } from './frame.js'
+import type { BlockPool } from './blocks.js'
+import { FRAME_HEADER, writeFrame } from './frame.js'
 import type { Segment } from './segment.js'
-
-const FIRST_BLOCK = 16 * 1024
-const LARGEST_BLOCK = 1024 * 1024
 
 /** A record to append: its body is the slices end to end. */
 export interface LogRecord {
@@ -11,10 +9,49 @@ export interface LogRecord {
   readonly slices: readonly Uint8Array[]
 }
 
-/** Whole records as they lie in a segment. */
-export interface Block {
+/** A block while records are laid into it, by one group after the other. */
+export class OpenBlock {
+  used = 0
+  /** Pieces that somebody may still read or write to disk. */
+  pieces = 0
+  /** Nothing more is laid into it. */
+  full = false
+
+  constructor(
+    readonly bytes: Buffer,
+    private readonly pool: BlockPool,
+  ) {}
+
+  /** When the last piece is done with, the block is used again. */
+  settle(): void {
+    if (this.full && this.pieces === 0) this.pool.give(this.bytes)
+  }
+}
+
+/** Whole records as they lie in a segment: a stretch of a block. */
+export interface Piece {
   readonly position: number
   readonly bytes: Buffer
+  readonly block: OpenBlock
+}
+
+/** Where the next record is laid, in whichever group. */
+export class Layout {
+  private block: OpenBlock | undefined
+
+  constructor(private readonly pool: BlockPool) {}
+
+  /** A block with room for `size` bytes behind what is used. */
+  room(size: number): OpenBlock {
+    const { block } = this
+    if (block && block.used + size <= block.bytes.length) return block
+    if (block) {
+      block.full = true
+      block.settle()
+    }
+    this.block = new OpenBlock(this.pool.take(size), this.pool)
+    return this.block
+  }
 }
 
 export class Group {
@@ -24,19 +61,20 @@ export class Group {
   /** Position behind the last record. */
   end: number
   items = 0
-  private readonly finished: Block[] = []
-  private block = Buffer.alloc(0)
-  private blockStart: number
-  private used = 0
-  private nextBlock = FIRST_BLOCK
+  private readonly finished: Piece[] = []
+  private block: OpenBlock | undefined
+  /** Where the piece that grows begins: on the log, and in its block. */
+  private pieceStart: number
+  private pieceAt = 0
 
   constructor(
     readonly segment: Segment,
     readonly start: number,
     private readonly itemsBefore: number,
+    private readonly layout: Layout,
   ) {
     this.end = start
-    this.blockStart = start
+    this.pieceStart = start
     this.done = new Promise((resolve, reject) => {
       this.resolve = resolve
       this.reject = reject
@@ -50,36 +88,37 @@ export class Group {
   }
 
   add(records: readonly LogRecord[]): void {
-    let left = 0
-    for (const { slices } of records) left += FRAME_HEADER + lengthOf(slices)
     for (const { items, slices } of records) {
       const length = lengthOf(slices)
       const size = FRAME_HEADER + length
-      if (this.used + size > this.block.length) this.startBlock(size, left)
-      writeFrame(this.block, this.used, slices, length, items, this.itemsBefore + this.items, this.segment.salt, this.end)
-      this.used += size
+      const block = this.layout.room(size)
+      if (block !== this.block) this.startPiece(block)
+      writeFrame(block.bytes, block.used, slices, length, items, this.itemsBefore + this.items, this.segment.salt, this.end)
+      block.used += size
       this.end += size
       this.items += items
-      left -= size
     }
   }
 
-  /** Everything gathered. */
-  get blocks(): readonly Block[] {
-    return this.used > 0 ? [...this.finished, this.current()] : this.finished
+  /** Everything gathered. Called once, when nothing more is added. */
+  get pieces(): readonly Piece[] {
+    if (this.end > this.pieceStart) this.finishPiece()
+    return this.finished
   }
 
-  /** A block for `size` bytes at least, and for the `left` bytes that are known to follow: memory that is not used costs as much as any. */
-  private startBlock(size: number, left: number): void {
-    if (this.used > 0) this.finished.push(this.current())
-    this.block = Buffer.allocUnsafeSlow(Math.max(size, Math.min(Math.max(left, this.nextBlock), LARGEST_BLOCK)))
-    this.nextBlock = Math.min(2 * this.nextBlock, LARGEST_BLOCK)
-    this.blockStart = this.end
-    this.used = 0
+  private startPiece(block: OpenBlock): void {
+    if (this.end > this.pieceStart) this.finishPiece()
+    block.pieces++
+    this.block = block
+    this.pieceStart = this.end
+    this.pieceAt = block.used
   }
 
-  private current(): Block {
-    return { position: this.blockStart, bytes: this.block.subarray(0, this.used) }
+  private finishPiece(): void {
+    const { block, pieceAt, pieceStart } = this
+    this.finished.push({ position: pieceStart, bytes: block!.bytes.subarray(pieceAt, pieceAt + this.end - pieceStart), block: block! })
+    this.pieceStart = this.end
+    this.block = undefined
   }
 }
 
@@ -87,58 +126,4 @@ const lengthOf = (slices: readonly Uint8Array[]): number => {
   let length = 0
   for (const slice of slices) length += slice.length
   return length
-}
-
-/** The records of a block from `position` on, which is where one of them begins. Trusted: the block was made here. */
-export const framesOf = (block: Block, position: number): Frame[] => {
-  const frames: Frame[] = []
-  for (let at = position - block.position; at < block.bytes.length; ) {
-    const frame = frameAt(block.bytes, at, block.position + at)
-    frames.push(frame)
-    at = frame.end - block.position
-  }
-  return frames
-}
-
-/** The blocks last made durable, so that a reader that keeps up needs no disk. Bounded in bytes. */
-export class Tail {
-  private blocks: Block[] = []
-  private bytes = 0
-
-  constructor(private readonly limit: number) {}
-
-  push(blocks: readonly Block[]): void {
-    for (const block of blocks) {
-      this.blocks.push(block)
-      this.bytes += block.bytes.length
-    }
-    let dropped = 0
-    while (this.bytes > this.limit && dropped < this.blocks.length - 1) this.bytes -= this.blocks[dropped++]!.bytes.length
-    if (dropped > 0) this.blocks = this.blocks.slice(dropped)
-  }
-
-  /** First position it holds; Infinity when it holds nothing. */
-  get start(): number {
-    return this.blocks[0]?.position ?? Infinity
-  }
-
-  /** Records from `position` (not before `start`) on, block by block until at least `limit` bytes are covered. */
-  read(position: number, limit: number): Frame[] {
-    const frames: Frame[] = []
-    let covered = 0
-    for (const block of this.blocks) {
-      const end = block.position + block.bytes.length
-      if (end <= position) continue
-      if (covered >= limit) break
-      const from = Math.max(position, block.position)
-      for (const frame of framesOf(block, from)) frames.push(frame)
-      covered += end - from
-    }
-    return frames
-  }
-
-  clear(): void {
-    this.blocks = []
-    this.bytes = 0
-  }
 }

@@ -4,7 +4,7 @@ export { type File, type Files, isNoSpace, type Lock, realFiles } from './files.
 export type { Frame } from './frame.js'
 export type { LogRecord } from './group.js'
 export { LOCK_NAME } from './lock.js'
-export { type LogEvents, type LogOptions, LogRefusal, type LogTimer, SegmentedLog } from './log.js'
+export { type LogEvents, type LogOptions, LogRefusal, type LogTimer, type Reread, SegmentedLog } from './log.js'
 export { LogReader } from './reader.js'
 export { RESERVE_NAME } from './reserve.js'
 export { SEGMENT_NAME } from './segment.js'

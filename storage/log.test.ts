@@ -115,9 +115,9 @@ describe('segmented log', () => {
     for (let index = 60; index < 80; index++) await log.append([record(`record ${index} ${'x'.repeat(50)}`)])
     const all = await readAll(log, new Seen())
     const wanted = [79, 3, 4, 5, 40, 0, 61, 25, 24]
-    const found = await log.reread(wanted.map(index => ({ from: all[index]!.position, to: all[index]!.end })))
+    const { found } = await log.reread(wanted.map(index => ({ from: all[index]!.position, to: all[index]!.end })))
     expect(found.map(frames => frames.map(({ body }) => body.toString()))).toEqual(wanted.map(index => [all[index]!.text]))
-    const range = await log.reread([{ from: all[10]!.position, to: all[50]!.end }])
+    const range = (await log.reread([{ from: all[10]!.position, to: all[50]!.end }])).found
     expect(range[0]!.map(({ body }) => body.toString())).toEqual(all.slice(10, 51).map(({ text }) => text))
   })
 
@@ -356,7 +356,7 @@ describe('segmented log, any damage', () => {
           if (fromDisk) await first.close()
           const log = fromDisk ? await open(disk, new Seen(), { segmentBytes }) : first
           const ranges = wanted.map(([start, length]) => all.slice(start % count, (start % count) + length))
-          const found = await log.reread(ranges.map(range => ({ from: range[0]!.position, to: range.at(-1)!.end })))
+          const { found } = await log.reread(ranges.map(range => ({ from: range[0]!.position, to: range.at(-1)!.end })))
           expect(found.map(frames => frames.map(({ body }) => body.toString()))).toEqual(ranges.map(range => range.map(({ text }) => text)))
           expect(all.length).toBe(count)
         },

@@ -1,13 +1,16 @@
 /**
- * An append-only log in segments. Appends gather while a sync is running and share the next one. Readers see only what is durable.
+ * An append-only log in segments. Appends gather while a sync is running and share the next one. One reader follows it and sees only what is
+ * durable; what it is handed lies in buffers that are used again, so it keeps nothing beyond its next read.
  * A position is a byte count that only grows: it names a record, and is never used twice, not even after a failed write.
  */
+import { BlockPool } from './blocks.js'
 import { type Files, isNoSpace } from './files.js'
 import type { Frame } from './frame.js'
-import { Group, type LogRecord, Tail } from './group.js'
+import { Group, Layout, type LogRecord } from './group.js'
 import { openSegments } from './recovery.js'
 import { Reserve } from './reserve.js'
 import { Segment } from './segment.js'
+import { Tail } from './tail.js'
 
 export interface LogOptions {
   /** `group`: durable = synced. `never`: durable = written. */
@@ -31,6 +34,12 @@ export interface LogEvents {
   failed(error: unknown): void
   /** No space (true), or space again (false). */
   full(full: boolean): void
+}
+
+/** The records of each extent that was asked for. Their bodies may be looked at until `release`. */
+export interface Reread {
+  readonly found: readonly (readonly Frame[])[]
+  release(): void
 }
 
 export interface LogTimer {
@@ -59,7 +68,11 @@ export class LogRefusal extends Error {
 export class SegmentedLog {
   /** Position behind the last durable record. */
   durable: number
+  private readonly pool = new BlockPool()
+  private readonly layout = new Layout(this.pool)
   private readonly tail = new Tail(TAIL_BYTES)
+  /** What the last read from disk was read into. */
+  private lent: Buffer | undefined
   private readonly reserve: Reserve
   private gathering: Group | undefined
   private writing: Promise<void> | undefined
@@ -130,8 +143,14 @@ export class SegmentedLog {
     return group.done
   }
 
-  /** Durable records from `position` on, about a MiB of them, and where to go on. Empty with `next` = `durable`: there are no more. */
+  /**
+   * Durable records from `position` on, about a MiB of them, and where to go on. Empty with `next` = `durable`: there are no more.
+   * Ends what was handed out before: those bodies, and everything before `position`, may be written over.
+   */
   async read(position: number): Promise<{ frames: readonly Frame[]; next: number }> {
+    this.tail.passed(position)
+    if (this.lent) this.pool.give(this.lent)
+    this.lent = undefined
     if (position >= this.durable) return { frames: [], next: Math.max(position, this.durable) }
     if (position >= this.tail.start) {
       const frames = this.tail.read(position, READ_BYTES)
@@ -139,16 +158,18 @@ export class SegmentedLog {
     }
     const segment = this.segments.find(({ end }) => end > position)
     if (!segment) return { frames: [], next: this.durable }
-    const { frames, next, damaged } = await segment.scan(position)
+    this.lent = this.pool.take(READ_BYTES)
+    const { frames, next, damaged } = await segment.scan(position, this.lent)
     if (damaged > 0) this.events.damaged(segment.path, position, damaged)
     return { frames, next: next >= segment.end ? this.after(segment) : next }
   }
 
   /** The records in each of the extents [from, to) once more; those that cannot be read are missing. Neighbours are read together. */
-  async reread(extents: readonly { readonly from: number; readonly to: number }[]): Promise<Frame[][]> {
+  async reread(extents: readonly { readonly from: number; readonly to: number }[]): Promise<Reread> {
     const found: Frame[][] = extents.map(() => [])
     const order = extents.map((_, index) => index).sort((a, b) => extents[a]!.from - extents[b]!.from)
     const pending: Promise<void>[] = []
+    const taken: Buffer[] = []
     for (let at = 0; at < order.length; ) {
       const first = extents[order[at]!]!
       let end = first.to
@@ -159,11 +180,11 @@ export class SegmentedLog {
         end = Math.max(end, next.to)
       }
       const wanted = order.slice(at, until)
-      pending.push(this.readRange(first.from, end).then(frames => share(frames, wanted, extents, found)))
+      pending.push(this.readRange(first.from, end, taken).then(frames => share(frames, wanted, extents, found)))
       at = until
     }
     await Promise.all(pending)
-    return found
+    return { found, release: () => taken.forEach(buffer => this.pool.give(buffer)) }
   }
 
   /** Resolves when there may be more to read, or the log is closed. */
@@ -196,6 +217,7 @@ export class SegmentedLog {
     await this.writing
     this.wake()
     this.tail.clear()
+    this.pool.clear()
     await Promise.all(this.segments.map(segment => segment.close()))
   }
 
@@ -206,7 +228,7 @@ export class SegmentedLog {
   private newGroup(): Group {
     if (!this.current || this.position - this.current.base >= this.options.segmentBytes)
       this.current = Segment.create(this.files, this.directory, this.position, this.items)
-    return new Group(this.current, this.position, this.items)
+    return new Group(this.current, this.position, this.items, this.layout)
   }
 
   private async writeGroups(): Promise<void> {
@@ -226,11 +248,11 @@ export class SegmentedLog {
   }
 
   private async writeGroup(group: Group): Promise<void> {
-    const { segment, blocks } = group
+    const { segment, pieces } = group
     const fresh = this.segments.at(-1) !== segment
     if (fresh) segment.previousEnd = this.durable
     await segment.write(
-      blocks.map(({ bytes }) => bytes),
+      pieces.map(({ bytes }) => bytes),
       group.start,
     )
     if (this.options.fsync === 'group') {
@@ -241,7 +263,7 @@ export class SegmentedLog {
     segment.end = group.end
     this.durable = group.end
     this.durableItems += group.items
-    this.tail.push(blocks)
+    this.tail.push(pieces)
     group.resolve()
     this.wake()
   }
@@ -286,13 +308,14 @@ export class SegmentedLog {
     })
   }
 
-  private async readRange(from: number, to: number): Promise<Frame[]> {
-    if (from >= this.tail.start) return this.tail.read(from, to - from)
+  private async readRange(from: number, to: number, taken: Buffer[]): Promise<Frame[]> {
     const frames: Frame[] = []
     for (let at = from; at < to; ) {
       const segment = this.segments.find(({ end }) => end > at)
       if (!segment) break
-      const scan = await segment.scan(at, to - at)
+      const buffer = this.pool.take(to - at)
+      taken.push(buffer)
+      const scan = await segment.scan(at, buffer.subarray(0, to - at))
       if (scan.damaged > 0) this.events.damaged(segment.path, at, scan.damaged)
       for (const frame of scan.frames) frames.push(frame)
       at = scan.next >= segment.end ? this.after(segment) : scan.next

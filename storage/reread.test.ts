@@ -25,10 +25,11 @@ test('an extent that begins inside one written block and ends in another is read
     for (let first = 0; first < extents.length; first++)
       for (const count of [1, 2, 3, 9]) {
         const wanted = extents.slice(first, first + count)
-        const found = await source.reread(wanted)
+        const { found, release } = await source.reread(wanted)
         expect(found.map(frames => frames.map(({ position, end }) => ({ from: position, to: end })))).toEqual(
           wanted.map(extent => [extent]),
         )
+        release()
       }
   await log.close()
   await again.close()

@@ -110,30 +110,29 @@ export class Segment {
     await (await this.file()).sync()
   }
 
-  /** Bytes [from, to), fewer when the file is shorter. What the disk cannot read comes back as zeros, which are no record. */
-  async read(from: number, to: number): Promise<Buffer> {
-    const bytes = Buffer.allocUnsafeSlow(to - from)
+  /** Bytes from `from` on, as many as `into` holds and the file has. What the disk cannot read comes back as zeros, which are no record. */
+  async read(from: number, into: Buffer): Promise<Buffer> {
     const at = SEGMENT_HEADER + from - this.base
     const file = await this.file()
     try {
-      return bytes.subarray(0, await file.read(bytes, at))
+      return into.subarray(0, await file.read(into, at))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error
-      return readPiecewise(file, bytes, at)
+      return readPiecewise(file, into, at)
     }
   }
 
-  /** The records from `position` on, about `limit` bytes of them. Damaged ones are stepped over. */
-  async scan(position: number, limit = READ_BYTES): Promise<Scan> {
+  /** The records from `position` on, as many as `into` holds; one that it cannot hold gets a buffer of its own. Damaged ones are stepped over. */
+  async scan(position: number, into: Buffer = Buffer.allocUnsafeSlow(READ_BYTES)): Promise<Scan> {
     const from = Math.max(position, this.base)
-    const to = Math.min(this.end, from + limit)
-    const block = await this.read(from, to)
+    const to = Math.min(this.end, from + into.length)
+    const block = await this.read(from, into.subarray(0, to - from))
     if (block.length < to - from) this.end = from + block.length
     const scan = scanBlock(block, from, this.salt, this.end)
     if (scan.next > from || from >= this.end) return scan
-    // One record larger than the limit.
-    const whole = await this.read(from, from + FRAME_HEADER + bodyLength(block, 0))
-    if (from + whole.length < this.end && whole.length < FRAME_HEADER + bodyLength(block, 0)) this.end = from + whole.length
+    const length = FRAME_HEADER + bodyLength(block, 0)
+    const whole = await this.read(from, Buffer.allocUnsafeSlow(length))
+    if (from + whole.length < this.end && whole.length < length) this.end = from + whole.length
     return scanBlock(whole, from, this.salt, this.end)
   }
 

@@ -80,6 +80,17 @@ export interface Extent {
   readonly end: number
 }
 
+/** The records of each extent that was asked for, empty where they can no longer be read. */
+export interface Reread {
+  readonly records: readonly (readonly Raw[])[]
+  /** Nobody looks at their values any more. */
+  release(): void
+}
+
+/**
+ * Keys, fingerprints and values of records handed out may lie in buffers that are used again: those of `poll` are good until the next `poll`, those
+ * of `reread` until its `release`. Who keeps them copies them.
+ */
 export interface Driver {
   readonly partitions: number
   /** Rejects with a message for a person. */
@@ -89,8 +100,8 @@ export interface Driver {
   /** Waits for something to report; an empty answer after `wake`. Not calling it is how reading pauses. Only durable records are reported. */
   poll(): Promise<Polled>
   wake(): void
-  /** The records of each extent once more, empty where they can no longer be read. */
-  reread(extents: readonly Extent[]): Promise<readonly (readonly Raw[])[]>
+  /** The records of each extent once more. */
+  reread(extents: readonly Extent[]): Promise<Reread>
   /** Atomic per partition, and never ahead of the log it speaks of. */
   commit(checkpoints: ReadonlyMap<number, Checkpoint>): Promise<void>
   close(): Promise<void>

@@ -56,11 +56,11 @@ export interface Handler<Out> {
   /**
    * Takes a record into the state. True = its bytes wait until the watermark passes `lastTime`; false = they are released at once.
    * Late records are folded too (their amounts belong to the open window, rule 10); `too_late` ones are never handed here.
-   * `record.value` is a view into a large buffer: what the state keeps of it is copied out.
+   * `record.value` is a view into a buffer that is used again: what the state keeps of it is copied out.
    */
   fold(record: StreamRecord, at: Moment): boolean
   /**
-   * The record's bytes on their way out. `folded` is the moment at which the record was folded.
+   * The record's bytes on their way out, copied: `record.value` is good until this returns. `folded` is the moment at which the record was folded.
    * Undefined: nothing leaves (a record that only feeds the join). Never called while outputs are muted.
    */
   release(record: StreamRecord, why: Release, folded: Moment, now: Moment): Out | undefined

@@ -10,6 +10,7 @@ import { FIGURE } from './figure.js'
 import { Lens } from './figures.js'
 import { spanTime } from './fold-spans.js'
 import { Insertion } from './insertion.js'
+import type { Outputs } from './outputs.js'
 import type { ResourceState, Targets, Workload } from './state.js'
 import { without } from './strip.js'
 import { present } from './targets.js'
@@ -41,7 +42,7 @@ export class Enricher {
   private readonly span = new Fields()
   private readonly narrow: View = emptyView()
   private readonly whole: View = emptyView()
-  private readonly insertion = new Insertion()
+  private readonly insertion: Insertion
   private readonly figures = new Float64Array(FIGURE.count)
   /** Of each span of the group. */
   private starts = new Float64Array(256)
@@ -50,10 +51,18 @@ export class Enricher {
   private count = 0
   private enrichedBefore = false
 
-  constructor(private readonly enrich: Enrich) {}
+  constructor(
+    private readonly enrich: Enrich,
+    outputs: Outputs,
+  ) {
+    this.insertion = new Insertion(outputs)
+  }
 
-  /** The group with every span enriched: the sender's targets for its own spans, everything of the workload for calls. Throws WireError. */
-  group(workload: Workload, sender: ResourceState, group: Group, at: SpanTime, maxGap: number, late: boolean): Group {
+  /**
+   * The group with every span enriched, as a field of a request: the sender's targets for its own spans, everything of the workload for calls.
+   * Throws WireError.
+   */
+  group(workload: Workload, sender: ResourceState, group: Group, at: SpanTime, maxGap: number, late: boolean): Uint8Array {
     this.look(group.rest, at)
     if (this.enrichedBefore) {
       group = group.withRest(without(group.rest, WRITTEN))
@@ -63,9 +72,9 @@ export class Enricher {
     this.survey(this.whole, workload, 1)
     for (const view of [this.narrow, this.whole]) this.prepare(view, workload, sender, maxGap)
     const { insertion } = this
-    insertion.begin(group.rest)
+    insertion.begin(group)
     for (let i = 0; i < this.count; i++) this.describe(i, late)
-    return group.withRest(insertion.finish())
+    return insertion.finish()
   }
 
   /** Reads what the join needs of every span; attributes are only looked at to see whether one is ours. */

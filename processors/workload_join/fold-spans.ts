@@ -147,8 +147,8 @@ export class SpanFold {
 }
 
 const exemplar = (bytes: Uint8Array, traceAt: number, spanAt: number, reason: 'slowest' | 'error', durationSeconds: number) => ({
-  traceId: bytes.slice(traceAt, traceAt + 16),
-  spanId: bytes.slice(spanAt, spanAt + 8),
+  traceId: Uint8Array.prototype.slice.call(bytes, traceAt, traceAt + 16),
+  spanId: Uint8Array.prototype.slice.call(bytes, spanAt, spanAt + 8),
   reason,
   durationSeconds,
 })

@@ -12,6 +12,7 @@ import { type FoldTime, type Ignored, MetricFold } from './fold-metrics.js'
 import { SpanFold } from './fold-spans.js'
 import { resourceLabels } from './identity.js'
 import { KIND } from './kinds.js'
+import type { Outputs } from './outputs.js'
 import { Remainder } from './remainder.js'
 import { ResourceState, Workload } from './state.js'
 import { targetsOf } from './targets.js'
@@ -24,6 +25,7 @@ export interface HandlerOptions {
   /** Whether the state of all partitions together may grow. */
   readonly room: () => boolean
   readonly maxWorkloads: number
+  readonly outputs: Outputs
 }
 
 export type Outcome = 'matched' | 'unmatched' | 'late' | 'no_workload' | 'no_target' | 'evicted' | 'too_late' | 'passed'
@@ -60,7 +62,7 @@ export class JoinHandler implements Handler<Batch> {
     private windowing: Windowing,
     private readonly counts: Counts,
   ) {
-    this.enricher = new Enricher(options.enrich)
+    this.enricher = new Enricher(options.enrich, options.outputs)
   }
 
   fold(record: StreamRecord, at: Moment): boolean {
@@ -83,7 +85,7 @@ export class JoinHandler implements Handler<Batch> {
     if (KIND.copy(record.kind)) return undefined
     const plain = (outcome: Outcome): Batch => {
       this.counts.outcome(signal, outcome, record.items)
-      return requestOf(record)
+      return Batch.of(signal, [this.options.outputs.copy(record.value)], record.items)
     }
     if (why === 'evicted' || why === 'too_late') return plain(why)
     if (!KIND.joined(record.kind)) return plain(KIND.outcome(record.kind))
@@ -201,12 +203,13 @@ export class JoinHandler implements Handler<Batch> {
     const request = requestOf(record)
     const { enricher } = this
     const { maxGap } = this.windowing
-    const groups = request.groups.map(group => enricher.group(workload, this.sender(workload, group), group, time, maxGap, late))
+    const slices = request.groups.map(group => enricher.group(workload, this.sender(workload, group), group, time, maxGap, late))
+    if (request.unknown.length > 0) slices.push(request.unknown)
     for (const outcome of ['matched', 'unmatched', 'late'] as const) {
       if (enricher.counts[outcome] > 0) this.counts.outcome('traces', outcome, enricher.counts[outcome])
       enricher.counts[outcome] = 0
     }
-    return request.withGroups(groups)
+    return Batch.of('traces', slices, record.items)
   }
 
   /** The group's resource with its targets found. */

@@ -9,6 +9,7 @@ import { deliverInOrder } from './deliver.js'
 import { JoinHandler } from './handler.js'
 import { KIND } from './kinds.js'
 import { joinMeters } from './meters.js'
+import { Outputs } from './outputs.js'
 import { Splitter } from './split.js'
 
 const options = z
@@ -120,6 +121,7 @@ class WorkloadJoin {
       holdSpans: config.hold_spans,
       room: () => stateBytes() < config.max_state_bytes,
       maxWorkloads: config.max_workloads,
+      outputs: new Outputs(),
     }
     this.running = await this.stream.run<Batch>({
       windowing,

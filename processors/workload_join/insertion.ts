@@ -1,19 +1,27 @@
 /**
- * Puts attributes behind every span of a group, in one buffer of the right size. The old bytes are laid at its end and moved to the front piece
- * by piece, growing as they go: what is written never overtakes what is still to be read, and nothing is allocated per span.
+ * A group written anew, with attributes behind every span, in one place of the right size. The old bytes are laid at its end and moved to the
+ * front piece by piece, growing as they go: what is written never overtakes what is still to be read, and nothing is allocated per span.
  *
- *     [ written so far …    | free | … still to be moved ]
+ *     [ head, resource, spans written so far …    | free | … still to be moved ]
  */
-import { GROUP, SCOPE_GROUP } from '../../proto/fields.js'
+import { Group } from '../../proto/batch.js'
+import { GROUP, REQUEST, SCOPE_GROUP } from '../../proto/fields.js'
 import { BYTES, Fields, sizeOfHeader, sizeOfVarint } from '../../proto/wire.js'
 import { FIGURE } from './figure.js'
+import type { Outputs } from './outputs.js'
 import type { Template } from './template.js'
 
+const GROUP_TAG = REQUEST.groups * 8 + BYTES
+const RESOURCE_TAG = GROUP.resource * 8 + BYTES
 const SPAN_TAG = SCOPE_GROUP.items * 8 + BYTES
 const SCOPE_TAG = GROUP.scopes * 8 + BYTES
 
+const NOTHING = new Uint8Array(0)
+const NO_GROUP = Group.of(NOTHING, NOTHING)
+
 export class Insertion {
-  private rest: Uint8Array = new Uint8Array(0)
+  private group: Group = NO_GROUP
+  private rest: Uint8Array = NOTHING
   private readonly scopes = new Fields()
   private readonly spans = new Fields()
   /** What is added to each span, in their order. */
@@ -22,14 +30,17 @@ export class Insertion {
   private count = 0
   /** New length of each scope that has spans. */
   private readonly scopeLengths: number[] = []
-  private out: Uint8Array = new Uint8Array(0)
-  private view = new DataView(new ArrayBuffer(0))
+  private out: Uint8Array = NOTHING
+  private view: DataView = new DataView(new ArrayBuffer(0))
   private length = 0
   /** Where the old bytes lie in `out`. */
   private base = 0
 
-  begin(rest: Uint8Array): void {
-    this.rest = rest
+  constructor(private readonly outputs: Outputs) {}
+
+  begin(group: Group): void {
+    this.group = group
+    this.rest = group.rest
     this.count = 0
   }
 
@@ -45,26 +56,33 @@ export class Insertion {
     this.templates[this.count++] = template
   }
 
-  /** The new bytes. Throws WireError. */
+  /** The new group, tag and length included; it shares nothing with the old one. Throws WireError. */
   finish(): Uint8Array {
     const { rest } = this
-    if (this.count === 0) return rest
-    const total = this.measure()
-    const buffer = Buffer.allocUnsafeSlow(total)
-    // Plain arrays: Buffer's own methods check more than is needed here.
-    this.out = new Uint8Array(buffer.buffer, buffer.byteOffset, total)
-    this.view = new DataView(buffer.buffer, buffer.byteOffset, total)
-    this.base = total - rest.length
-    this.out.set(rest, this.base)
-    this.length = 0
+    const { resource } = this.group
+    const named = resource.length > 0 ? sizeOfHeader(GROUP.resource, resource.length) + resource.length : 0
+    const body = named + this.measure()
+    const total = sizeOfHeader(REQUEST.groups, body) + body
+    const { bytes, view, start } = this.outputs.place(total)
+    this.out = bytes
+    this.view = view
+    this.base = start + total - rest.length
+    bytes.set(rest, this.base)
+    this.length = start
+    this.header(GROUP_TAG, body)
+    if (named > 0) {
+      this.header(RESOURCE_TAG, resource.length)
+      bytes.set(resource, this.length)
+      this.length += resource.length
+    }
     this.write()
-    const written = this.out
     this.out = NOTHING
     this.rest = NOTHING
-    return written
+    this.group = NO_GROUP
+    return bytes.subarray(start, start + total)
   }
 
-  /** Length of the new bytes, and of each scope. */
+  /** Length of the new rest, and of each scope. */
   private measure(): number {
     const { rest, scopes, spans, scopeLengths } = this
     scopeLengths.length = 0
@@ -150,5 +168,3 @@ export class Insertion {
     this.length = at
   }
 }
-
-const NOTHING = new Uint8Array(0)

@@ -99,7 +99,8 @@ const plainOf = (value: AnyValue, depth: number): Plain => {
     const rounded = Number(exact)
     return Number.isSafeInteger(rounded) ? rounded : exact
   }
-  if (kind === BYTES_VALUE) return bytes.slice(start, end)
+  // A copy, also of a Buffer, whose own `slice` is a view.
+  if (kind === BYTES_VALUE) return new Uint8Array(bytes.subarray(start, end))
   if (kind === EMPTY) return undefined
   if (depth === MAX_DEPTH) throw new WireError(`an attribute value is nested deeper than ${MAX_DEPTH}`, start)
   const fields = new Fields(bytes, start, end)

@@ -16,7 +16,7 @@ import {
   SEGMENT_NAME,
   SegmentedLog,
 } from '../../storage/index.js'
-import type { Assignment, Checkpoint, Driver, Extent, Outgoing, Polled, Raw } from '../driver.js'
+import type { Assignment, Checkpoint, Driver, Extent, Outgoing, Polled, Raw, Reread } from '../driver.js'
 import type { Ports } from '../ports.js'
 import { Refusal } from '../stream.js'
 import { AppendClock } from './append_clock.js'
@@ -120,9 +120,12 @@ export class EmbeddedDriver implements Driver {
     this.opened?.wake()
   }
 
-  async reread(extents: readonly Extent[]): Promise<readonly (readonly Raw[])[]> {
-    const found = await this.log.reread(extents.map(({ offset, end }) => ({ from: offset, to: end })))
-    return found.map((frames, at) => this.records(frames).filter(({ partition }) => partition === extents[at]!.partition))
+  async reread(extents: readonly Extent[]): Promise<Reread> {
+    const { found, release } = await this.log.reread(extents.map(({ offset, end }) => ({ from: offset, to: end })))
+    return {
+      records: found.map((frames, at) => this.records(frames).filter(({ partition }) => partition === extents[at]!.partition)),
+      release,
+    }
   }
 
   async commit(checkpoints: ReadonlyMap<number, Checkpoint>): Promise<void> {

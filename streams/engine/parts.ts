@@ -40,7 +40,8 @@ export class Assembly {
     if (raw.part === 0) this.waiting = []
     const whole = this.waiting.length === raw.part
     if (raw.part < raw.parts - 1) {
-      if (whole) this.waiting.push(raw)
+      // It waits for later reads, which may write over what this one was handed.
+      if (whole) this.waiting.push({ ...raw, value: Buffer.from(raw.value) })
       return undefined
     }
     const parts = this.waiting

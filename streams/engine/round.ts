@@ -1,5 +1,5 @@
 /** Walks what one poll brought through the partitions, and fetches the bytes of waiting chunks that come due on the way. */
-import type { Extent, Raw } from '../driver.js'
+import type { Extent, Raw, Reread } from '../driver.js'
 import type { Clock } from '../ports.js'
 import type { Chunk } from './hold.js'
 import type { StreamCounters } from './metrics.js'
@@ -20,7 +20,7 @@ export interface Owned<Out> {
 export interface RoundPorts {
   readonly clock: Clock
   /** The records of each extent once more; undefined when stopping. */
-  reread(extents: readonly Extent[]): Promise<readonly (readonly Raw[])[] | undefined>
+  reread(extents: readonly Extent[]): Promise<Reread | undefined>
   /** Waits while too much is in flight; false when stopping before there was room. */
   room(): Promise<boolean>
 }
@@ -32,6 +32,8 @@ const TURN_MS = 10
 
 export class Round<Out> {
   private turnStart = 0
+  /** Of what was read again for this round. */
+  private readonly releases: (() => void)[] = []
 
   constructor(
     private readonly ports: RoundPorts,
@@ -50,6 +52,8 @@ export class Round<Out> {
       else if (!(await this.takeRecord(owner, raw))) return false
     }
     for (const { fetched } of owned.values()) fetched.clear()
+    for (const release of this.releases) release()
+    this.releases.length = 0
     return true
   }
 
@@ -104,7 +108,8 @@ export class Round<Out> {
     if (wanted.length === 0) return true
     const found = await this.ports.reread(wanted.map(([{ partition }, { offset, end }]) => ({ partition: partition.id, offset, end })))
     if (!found) return false
-    for (const [at, [{ fetched }, { offset }]] of wanted.entries()) fetched.set(offset, assembled(found[at] ?? []))
+    this.releases.push(found.release)
+    for (const [at, [{ fetched }, { offset }]] of wanted.entries()) fetched.set(offset, assembled(found.records[at] ?? []))
     return true
   }
 

@@ -49,7 +49,7 @@ export class Ledger implements Handler<Told> {
     let seen = 0
     for (const sample of this.samples.get(key) ?? [])
       if (sample.time <= time && sample.time > time - SIGHT && sample.time > now.watermark - 2 * SIGHT) seen += sample.items
-    return { text: `${why} ${key}@${time} x${items} saw ${seen}${flagged ? ' flagged' : ''}`, value, items }
+    return { text: `${why} ${key}@${time} x${items} saw ${seen}${flagged ? ' flagged' : ''}`, value: Buffer.from(value), items }
   }
 
   close(start: number, end: number, at: Moment, _muted: boolean, cut: boolean): Told | undefined {

@@ -1,5 +1,5 @@
 /** The test driver: a log in memory that outlives its driver, as a disk would; append times are the clock's, or given. */
-import type { Assignment, Checkpoint, Driver, Extent, Outgoing, Polled, Raw } from '../driver.js'
+import type { Assignment, Checkpoint, Driver, Extent, Outgoing, Polled, Raw, Reread } from '../driver.js'
 import type { Clock } from '../ports.js'
 import { Refusal } from '../stream.js'
 
@@ -95,8 +95,8 @@ export class MemoryDriver implements Driver {
     this.notify()
   }
 
-  async reread(extents: readonly Extent[]): Promise<readonly (readonly Raw[])[]> {
-    return extents.map(({ partition, offset, end }) => this.log.partitions[partition]!.slice(offset, end))
+  async reread(extents: readonly Extent[]): Promise<Reread> {
+    return { records: extents.map(({ partition, offset, end }) => this.log.partitions[partition]!.slice(offset, end)), release() {} }
   }
 
   async commit(checkpoints: ReadonlyMap<number, Checkpoint>): Promise<void> {

@@ -7,10 +7,18 @@ import { SpanCursor } from '../../../proto/views/traces.js'
 import type { Windowing } from '../../../streams/index.js'
 import { Timetable } from '../../../streams/testing/timetable.js'
 import { type HandlerOptions, JoinHandler, type Outcome } from '../handler.js'
+import { Outputs } from '../outputs.js'
 import { Splitter } from '../split.js'
 
 export const WINDOWING: Windowing = { window: 10_000, grace: 15_000, maxGap: 90_000, history: 300_000 }
-const OPTIONS: HandlerOptions = { stream: 'workloads', enrich: 'full', holdSpans: true, room: () => true, maxWorkloads: 10_000 }
+const OPTIONS: HandlerOptions = {
+  stream: 'workloads',
+  enrich: 'full',
+  holdSpans: true,
+  room: () => true,
+  maxWorkloads: 10_000,
+  outputs: new Outputs(),
+}
 
 export class Table {
   readonly outcomes: Partial<Record<Outcome, number>> = {}
