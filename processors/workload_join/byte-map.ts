@@ -1,65 +1,74 @@
 /** A map whose keys are stretches of bytes: looked up without making a string. Keys are copied when they are added. */
 
-interface Entry<V> {
-  readonly key: Buffer
-  readonly hash: number
-  readonly value: V
-}
-
 export class ByteMap<V> {
-  private entries: Entry<V>[] = []
-  /** Open addressing: index into `entries` + 1, 0 = free. */
+  /** An entry a place. */
+  private keys: Uint8Array[] = []
+  private hashes: number[] = []
+  private kept: V[] = []
+  /** Open addressing: index of an entry + 1, 0 = free. */
   private slots = new Int32Array(16)
   bytes = 0
 
   get size(): number {
-    return this.entries.length
+    return this.keys.length
   }
 
   get(bytes: Uint8Array, start: number, end: number): V | undefined {
     const hash = hashOf(bytes, start, end)
     const mask = this.slots.length - 1
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const index = this.slots[slot]!
-      if (index === 0) return undefined
-      const entry = this.entries[index - 1]!
-      if (entry.hash === hash && sameBytes(entry.key, 0, entry.key.length, bytes, start, end)) return entry.value
+      const index = this.slots[slot]! - 1
+      if (index < 0) return undefined
+      const key = this.keys[index]!
+      if (this.hashes[index] === hash && sameBytes(key, 0, key.length, bytes, start, end)) return this.kept[index]
     }
   }
 
-  /** Adds a key that is not there yet. */
-  add(bytes: Uint8Array, start: number, end: number, value: V): V {
+  /** Adds a key that is not there yet, with what `make` makes of the map's own copy of it. */
+  add(bytes: Uint8Array, start: number, end: number, make: (key: Uint8Array) => V): V {
     const key = Buffer.from(bytes.subarray(start, end))
-    this.entries.push({ key, hash: hashOf(key, 0, key.length), value })
+    const value = make(key)
+    this.keys.push(key)
+    this.hashes.push(hashOf(key, 0, key.length))
+    this.kept.push(value)
     this.bytes += key.length + 120
-    if (this.entries.length * 2 > this.slots.length) this.index(this.slots.length * 2)
-    else this.place(this.entries.length)
+    if (this.keys.length * 2 > this.slots.length) this.index(this.slots.length * 2)
+    else this.place(this.keys.length - 1)
     return value
   }
 
-  values(): V[] {
-    return this.entries.map(({ value }) => value)
+  values(): readonly V[] {
+    return this.kept
   }
 
   /** Forgets the keys whose value is not kept. */
   retain(keep: (value: V) => boolean): void {
-    const kept = this.entries.filter(({ value }) => keep(value))
-    if (kept.length === this.entries.length) return
-    this.entries = kept
-    this.bytes = kept.reduce((sum, { key }) => sum + key.length + 120, 0)
+    let count = 0
+    for (let index = 0; index < this.keys.length; index++) {
+      const key = this.keys[index]!
+      if (!keep(this.kept[index]!)) {
+        this.bytes -= key.length + 120
+        continue
+      }
+      this.keys[count] = key
+      this.hashes[count] = this.hashes[index]!
+      this.kept[count++] = this.kept[index]!
+    }
+    if (count === this.keys.length) return
+    this.keys.length = this.hashes.length = this.kept.length = count
     this.index(this.slots.length)
   }
 
   private index(capacity: number): void {
     this.slots = new Int32Array(capacity)
-    for (let number = 1; number <= this.entries.length; number++) this.place(number)
+    for (let index = 0; index < this.keys.length; index++) this.place(index)
   }
 
-  private place(number: number): void {
+  private place(index: number): void {
     const mask = this.slots.length - 1
-    let slot = this.entries[number - 1]!.hash & mask
+    let slot = this.hashes[index]! & mask
     while (this.slots[slot] !== 0) slot = (slot + 1) & mask
-    this.slots[slot] = number
+    this.slots[slot] = index + 1
   }
 }
 

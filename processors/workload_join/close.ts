@@ -11,7 +11,7 @@ import {
   type TokenFigures,
 } from '../../proto/events/event.js'
 import { Lens } from './figures.js'
-import { Ledger } from './ledger.js'
+import { Ledger, Room } from './ledger.js'
 import type { Remainder } from './remainder.js'
 import type { SourceFigures, SpanSums, Target, Workload } from './state.js'
 import { present } from './targets.js'
@@ -41,18 +41,17 @@ const eventId = ({ stream, start, end }: Window, workload: string): Uint8Array =
 
 export class Closer {
   private readonly lens = new Lens()
-  private scratch = new Float64Array(64)
+  private readonly room = new Room()
 
   /**
    * Books what belongs to the window, which changes the state, and returns what there is to say; undefined when there is nothing, and when
    * `muted`: then nobody listens. `remainder`: what nobody owns of the energy, instead of what the workload's own samples say.
    */
   close(workload: Workload, window: Window, muted: boolean, remainder?: Remainder): CorrelatedEvent | undefined {
-    const book = new Ledger(this.scratchOf)
-    for (const target of workload.devices) book.take(target.counterList, window.end)
-    for (const target of workload.engines) book.take(target.counterList, window.end)
-    if (remainder)
-      book.replace('gpu.energy', remainder.close(window.end, window.maxGap, new Ledger(this.scratchOf), new Ledger(this.scratchOf)))
+    const book = new Ledger(this.room)
+    for (const target of workload.devices) book.take(target.counters, window.end)
+    for (const target of workload.engines) book.take(target.counters, window.end)
+    if (remainder) book.replace('gpu.energy', remainder.close(window.end, window.maxGap, new Ledger(this.room), new Ledger(this.room)))
     const spans = workload.windows.get(window.index)
     const { late } = workload
     workload.windows.delete(window.index)
@@ -95,11 +94,6 @@ export class Closer {
         lateErrors: late?.errors ?? 0,
       }
     return event
-  }
-
-  private readonly scratchOf = (width: number): Float64Array => {
-    if (this.scratch.length < width) this.scratch = new Float64Array(width * 2)
-    return this.scratch.fill(0, 0, width)
   }
 
   private gpu(devices: readonly Target[], book: Ledger, { start, end }: Window): GpuFigures | undefined {

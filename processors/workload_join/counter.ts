@@ -1,11 +1,13 @@
 /**
  * Cumulative series (counters, histograms), booked by value (rules 9, 10).
  *
- * The state is the raw samples in order of time and one position: everything up to `bookedTime`, plus `ahead` beyond it, has been booked.
+ * The state is the raw samples in order of time, in one piece of an arena, and one position: everything up to `bookedTime`, plus `ahead` beyond it, has been booked.
  * `advance(end)` books the growth from there to `end`, so the amounts of all windows and all late amounts add up to the whole growth,
  * whatever the order in which samples came. Amounts depend on samples near the position alone, never on what was booked long ago:
  * a restart that begins in the middle books the same.
  */
+
+import { Arena } from './arena.js'
 
 /** Milliseconds. */
 export interface Limits {
@@ -17,39 +19,48 @@ export interface Limits {
 
 /** The segment that ends at this sample is booked already, or can never be. */
 const SETTLED = 1
+/** A sample: its time, SETTLED or 0, the part of the growth up to it that counts, then its raw values. */
+const STATE = 1
+const SHARE = 2
+const VALUES = 3
+const FIRST_SAMPLES = 4
 
 export class Counter {
-  private times = new Float64Array(4)
-  private values: Float64Array
-  private flags = new Uint8Array(4)
-  /** Part of the growth up to each sample that counts; undefined while all of it does. */
-  private shares: Float64Array | undefined
   private length = 0
   /** Time of the last sample whose segment is wholly booked; NaN before the first booking. */
   private bookedTime = Number.NaN
-  /** What is booked of the segment that follows, per component. */
-  private readonly ahead: Float64Array
-  /** Growth that belongs to closed windows or to gaps; taken and zeroed by whoever closes the next window. */
-  readonly late: Float64Array
-  private readonly scratch: Float64Array
+  private readonly stride: number
+  /**
+   * Where its piece of the arena lies, and how many doubles it has. First `width` that are booked of the segment that follows, then `width` that
+   * belong to closed windows or to gaps and wait for whoever closes the next window, then the samples.
+   */
+  private base: number
+  private size: number
 
   /** `width`: components that rise and are reset together; the last `fluid` ones may be fractional, the others stay whole when interpolated. */
   constructor(
     readonly width = 1,
     private readonly fluid = width,
+    private readonly arena = new Arena(),
   ) {
-    this.values = new Float64Array(4 * width)
-    this.ahead = new Float64Array(width)
-    this.late = new Float64Array(width)
-    this.scratch = new Float64Array(width)
+    this.stride = VALUES + width
+    this.size = Arena.sizeFor(2 * width + FIRST_SAMPLES * this.stride)
+    this.base = arena.take(this.size)
+    arena.data.fill(0, this.base, this.base + 2 * width)
   }
 
   get lastTime(): number {
-    return this.length > 0 ? this.times[this.length - 1]! : Number.NaN
+    return this.length > 0 ? this.time(this.length - 1) : Number.NaN
   }
 
   get bytes(): number {
-    return 700 + this.times.byteLength + (this.shares?.byteLength ?? 0) + this.values.byteLength + this.flags.byteLength + 24 * this.width
+    return 200 + 8 * this.size
+  }
+
+  /** Gives its memory back; it is not used any more. */
+  release(): void {
+    this.arena.give(this.base, this.size)
+    this.size = this.length = 0
   }
 
   /**
@@ -57,31 +68,30 @@ export class Counter {
    * before goes to `late`. `share`: the part of the growth since the sample before that counts. A second sample of one time is ignored; one before the first, when its window is closed, tells nothing.
    */
   add(time: number, from: ArrayLike<number>, offset: number, boundary: number, limits: Limits, share = 1): void {
-    if (share !== 1) this.shares ??= new Float64Array(this.times.length).fill(1)
-    const { length } = this
+    const { length, width } = this
     let at = length
-    while (at > 0 && this.times[at - 1]! >= time) at--
-    if (at < length && this.times[at] === time) return
+    while (at > 0 && this.time(at - 1) >= time) at--
+    if (at < length && this.time(at) === time) return
     const before = at - 1
-    if (before < 0 || time - this.times[before]! > limits.history) {
+    if (before < 0 || time - this.time(before) > limits.history) {
       this.addFirst(at, time, from, offset, boundary, limits, share)
       return
     }
     const after = at + 1
-    if (at < length && (this.flags[at] === SETTLED || this.times[at]! <= this.bookedTime)) {
+    if (at < length && (this.settled(at) || this.time(at) <= this.bookedTime)) {
       // Inside what is booked: it can only reveal a reset that nobody saw.
-      for (let i = 0; i < this.width; i++) this.scratch[i] = -this.growthOf(before, at, i)
+      const known = this.arena.zeros(width)
+      for (let i = 0; i < width; i++) known[i] = this.growthOf(before, at, i)
       this.insert(at, time, from, offset, share)
-      this.flags[at] = SETTLED
-      this.flags[after] = SETTLED
-      for (let i = 0; i < this.width; i++)
-        this.late[i]! += Math.max(0, this.scratch[i]! + this.growthOf(before, at, i) + this.growthOf(at, after, i))
+      this.settle(at)
+      this.settle(after)
+      for (let i = 0; i < width; i++) this.addLate(i, Math.max(0, this.growthOf(before, at, i) + this.growthOf(at, after, i) - known[i]!))
       return
     }
     this.insert(at, time, from, offset, share)
     this.settleGap(at, limits)
     if (after < this.length) this.settleGap(after, limits)
-    if (this.times[before]! < boundary) this.advance(boundary, this.late)
+    if (this.time(before) < boundary) this.advanceInto(boundary, this.arena.data, this.base + width)
   }
 
   /** A sample that has no neighbour before it: growth is known from here on. */
@@ -96,26 +106,27 @@ export class Counter {
   ): void {
     const hasAfter = at < this.length
     if (hasAfter && time <= boundary) return
-    const nothingBooked = hasAfter && this.bookedTime === this.times[at]
+    const nothingBooked = hasAfter && this.bookedTime === this.time(at)
     this.insert(at, time, from, offset, share)
-    this.flags[at] = SETTLED
+    this.settle(at)
     if (hasAfter && !nothingBooked) return
     this.bookedTime = time
-    this.ahead.fill(0)
+    this.arena.data.fill(0, this.base, this.base + this.width)
     if (!hasAfter) return
-    this.flags[at + 1] = 0
+    this.arena.data[this.sample(at + 1) + STATE] = 0
     this.settleGap(at + 1, limits)
   }
 
   /** A growth over a gap that is too long is booked at once, as late. */
   private settleGap(at: number, limits: Limits): void {
-    if (this.flags[at] === SETTLED || this.times[at]! - this.times[at - 1]! <= limits.maxGap) return
-    this.flags[at] = SETTLED
-    const booked = this.times[at - 1]! === this.bookedTime
+    if (this.settled(at) || this.time(at) - this.time(at - 1) <= limits.maxGap) return
+    this.settle(at)
+    const { data } = this.arena
+    const booked = this.time(at - 1) === this.bookedTime
     for (let i = 0; i < this.width; i++) {
-      const growth = this.growthOf(at - 1, at, i) - (booked ? this.ahead[i]! : 0)
-      if (booked) this.ahead[i] = Math.max(0, -growth)
-      if (growth > 0) this.late[i]! += growth
+      const growth = this.growthOf(at - 1, at, i) - (booked ? data[this.base + i]! : 0)
+      if (booked) data[this.base + i] = Math.max(0, -growth)
+      if (growth > 0) this.addLate(i, growth)
     }
   }
 
@@ -124,28 +135,44 @@ export class Counter {
    * last one nothing is known, and what comes later will book it.
    */
   advance(end: number, into: Float64Array): void {
-    const { length, width, scratch } = this
+    this.advanceInto(end, into, 0)
+  }
+
+  /** Adds what waits for the next window to `into`, component by component; it waits no more. */
+  takeLate(into: Float64Array): void {
+    const { data } = this.arena
+    const late = this.base + this.width
+    for (let i = 0; i < this.width; i++) {
+      into[i]! += data[late + i]!
+      data[late + i] = 0
+    }
+  }
+
+  private advanceInto(end: number, into: Float64Array, offset: number): void {
+    const { length, width, base } = this
     if (length === 0) return
+    const { data } = this.arena
+    const due = this.arena.zeros(width)
     let at = this.firstAfter(this.bookedTime)
-    for (let i = 0; i < width; i++) scratch[i] = -this.ahead[i]!
+    for (let i = 0; i < width; i++) due[i] = -data[base + i]!
     let moved = false
-    for (; at < length && this.times[at]! <= end; at++) {
-      if (this.flags[at] !== SETTLED) for (let i = 0; i < width; i++) scratch[i]! += this.growthOf(at - 1, at, i)
-      this.bookedTime = this.times[at]!
+    for (; at < length && this.time(at) <= end; at++) {
+      if (!this.settled(at)) for (let i = 0; i < width; i++) due[i]! += this.growthOf(at - 1, at, i)
+      this.bookedTime = this.time(at)
       moved = true
     }
     const part =
-      at > 0 && at < length && this.flags[at] !== SETTLED && this.times[at - 1]! < end
-        ? (end - this.times[at - 1]!) / (this.times[at]! - this.times[at - 1]!)
+      at > 0 && at < length && !this.settled(at) && this.time(at - 1) < end
+        ? (end - this.time(at - 1)) / (this.time(at) - this.time(at - 1))
         : 0
     if (!moved && part === 0) return
     for (let i = 0; i < width; i++) {
       let begun = part > 0 ? this.growthOf(at - 1, at, i) * part : 0
       if (i < width - this.fluid) begun = Math.floor(begun)
-      const due = scratch[i]! + begun
+      const amount = due[i]! + begun
       // A sample that came between two others can show that too much was spread to the earlier side: then the later side gets less.
-      this.ahead[i] = due < 0 ? begun - due : begun
-      if (due > 0) into[i]! += due
+      data[base + i] = amount < 0 ? begun - amount : begun
+      if (amount > 0) into[offset + i]! += amount
     }
   }
 
@@ -155,23 +182,19 @@ export class Counter {
    * Returns whether any sample is left.
    */
   forget(oldest: number, coarseBefore: number, spacing: number): boolean {
-    const { times, width } = this
+    const { stride } = this
+    const { data } = this.arena
     let kept = 0
     let previous = Number.NaN
     for (let at = 0; at < this.length; at++) {
-      const time = times[at]!
+      const time = this.time(at)
       if (time < oldest) continue
-      if (kept > 0 && at + 1 < this.length && times[at + 1]! <= this.bookedTime && times[at + 1]! - previous <= spacing) {
-        const coarse = width > 1 && time < coarseBefore && !this.falls(at - 1, at) && !this.falls(at, at + 1)
+      if (kept > 0 && at + 1 < this.length && this.time(at + 1) <= this.bookedTime && this.time(at + 1) - previous <= spacing) {
+        const coarse = this.width > 1 && time < coarseBefore && !this.falls(at - 1, at) && !this.falls(at, at + 1)
         if (coarse || (this.equal(at - 1, at) && this.equal(at, at + 1))) continue
       }
-      if (kept !== at) {
-        times[kept] = time
-        this.flags[kept] = this.flags[at]!
-        if (this.shares) this.shares[kept] = this.shares[at]!
-        this.values.copyWithin(kept * width, at * width, (at + 1) * width)
-      }
-      if (kept === 0) this.flags[0] = SETTLED
+      if (kept !== at) data.copyWithin(this.sample(kept), this.sample(at), this.sample(at) + stride)
+      if (kept === 0) this.settle(0)
       previous = time
       kept++
     }
@@ -179,64 +202,73 @@ export class Counter {
     return kept > 0
   }
 
+  private sample(at: number): number {
+    return this.base + 2 * this.width + at * this.stride
+  }
+
+  private time(at: number): number {
+    return this.arena.data[this.sample(at)]!
+  }
+
+  private settled(at: number): boolean {
+    return this.arena.data[this.sample(at) + STATE] === SETTLED
+  }
+
+  private settle(at: number): void {
+    this.arena.data[this.sample(at) + STATE] = SETTLED
+  }
+
+  private addLate(component: number, amount: number): void {
+    this.arena.data[this.base + this.width + component]! += amount
+  }
+
   /** Growth of one component, as far as it counts, between two samples that are neighbours; after a reset the later value is the growth. */
   private growthOf(before: number, after: number, component: number): number {
-    const to = this.values[after * this.width + component]!
-    const growth = this.falls(before, after) ? to : to - this.values[before * this.width + component]!
-    return this.shares ? growth * this.shares[after]! : growth
+    const { data } = this.arena
+    const to = this.sample(after)
+    const value = data[to + VALUES + component]!
+    const growth = this.falls(before, after) ? value : value - data[this.sample(before) + VALUES + component]!
+    return growth * data[to + SHARE]!
   }
 
   private falls(before: number, after: number): boolean {
-    const { values, width } = this
-    const from = before * width
-    const to = after * width
-    for (let i = 0; i < width; i++) if (values[to + i]! < values[from + i]!) return true
+    const { data } = this.arena
+    const from = this.sample(before) + VALUES
+    const to = this.sample(after) + VALUES
+    for (let i = 0; i < this.width; i++) if (data[to + i]! < data[from + i]!) return true
     return false
   }
 
   private equal(before: number, after: number): boolean {
-    const { values, width } = this
-    for (let i = 0; i < width; i++) if (values[after * width + i] !== values[before * width + i]) return false
+    const { data } = this.arena
+    const from = this.sample(before) + VALUES
+    const to = this.sample(after) + VALUES
+    for (let i = 0; i < this.width; i++) if (data[to + i] !== data[from + i]) return false
     return true
   }
 
   private firstAfter(time: number): number {
     if (Number.isNaN(time)) return 0
     let at = this.length
-    while (at > 0 && this.times[at - 1]! > time) at--
+    while (at > 0 && this.time(at - 1) > time) at--
     return at
   }
 
   private insert(at: number, time: number, from: ArrayLike<number>, offset: number, share: number): void {
-    const { width } = this
-    if (this.length === this.times.length) this.grow()
-    if (at < this.length) {
-      this.times.copyWithin(at + 1, at, this.length)
-      this.flags.copyWithin(at + 1, at, this.length)
-      this.shares?.copyWithin(at + 1, at, this.length)
-      this.values.copyWithin((at + 1) * width, at * width, this.length * width)
+    const { stride, arena } = this
+    const needed = 2 * this.width + (this.length + 1) * stride
+    if (needed > this.size) {
+      const size = Arena.sizeFor(needed)
+      this.base = arena.enlarge(this.base, this.size, size)
+      this.size = size
     }
-    this.times[at] = time
-    this.flags[at] = 0
-    if (this.shares) this.shares[at] = share
-    for (let i = 0; i < width; i++) this.values[at * width + i] = from[offset + i]!
+    const { data } = arena
+    const to = this.sample(at)
+    if (at < this.length) data.copyWithin(to + stride, to, this.sample(this.length))
+    data[to] = time
+    data[to + STATE] = 0
+    data[to + SHARE] = share
+    for (let i = 0; i < this.width; i++) data[to + VALUES + i] = from[offset + i]!
     this.length++
-  }
-
-  private grow(): void {
-    const times = new Float64Array(this.times.length * 2)
-    const flags = new Uint8Array(times.length)
-    const values = new Float64Array(times.length * this.width)
-    times.set(this.times)
-    flags.set(this.flags)
-    values.set(this.values)
-    if (this.shares) {
-      const shares = new Float64Array(times.length)
-      shares.set(this.shares)
-      this.shares = shares
-    }
-    this.times = times
-    this.flags = flags
-    this.values = values
   }
 }

@@ -8,7 +8,7 @@ import { isBlank, ROLES, type Role } from '../../proto/vocabulary/roles.js'
 import { Fields } from '../../proto/wire.js'
 import { DEVICE, DEVICE_COLUMNS, ENGINE_COLUMNS } from './columns.js'
 import { Counter, type Limits } from './counter.js'
-import { deviceIdentity, engineIdentity, partsOf } from './identity.js'
+import { canonicalOf, deviceIdentity, engineIdentity, partsOf } from './identity.js'
 import { Recall } from './recall.js'
 import type { Booked, PointState, ResourceState, Target, Workload } from './state.js'
 
@@ -122,7 +122,8 @@ export class MetricFold {
     else if (role.role === 'gpu.throttle') foldThrottle(target, role, time, value, at)
     else {
       if (resource.use === 'all') target.track.touch(time)
-      const booked = this.bookedOf(target, state, role, NO_HISTOGRAM, at)
+      const known = state.counters?.get(role)
+      const booked = known?.alive ? known : this.bookedOf(target, resource, state, role, NO_HISTOGRAM, at)
       if (!booked) return
       this.values[0] = value
       booked.counter.add(time, this.values, 0, at.boundary, at.limits, role.role === 'gpu.energy' ? state.share : 1)
@@ -145,8 +146,18 @@ export class MetricFold {
     if (!target || view.noRecordedValue) return
     const buckets = view.bucketLength
     if (buckets === 0 || buckets !== view.boundLength + 1) return
-    const bounds = Array.from({ length: buckets - 1 }, (_, i) => view.bound(i))
-    const booked = this.bookedOf(target, state, role, bounds, at)
+    const known = state.counters?.get(role)
+    const booked =
+      known?.alive && sameBounds(known.bounds, view)
+        ? known
+        : this.bookedOf(
+            target,
+            resource,
+            state,
+            role,
+            Array.from({ length: buckets - 1 }, (_, i) => view.bound(i)),
+            at,
+          )
     if (!booked) return
     if (this.values.length < buckets + 1) this.values = new Float64Array(buckets * 2)
     for (let i = 0; i < buckets; i++) this.values[i] = view.bucketCount(i)
@@ -159,7 +170,7 @@ export class MetricFold {
   private targetOf(workload: Workload, resource: ResourceState, state: PointState, role: Role, at: FoldTime): Target | undefined {
     const known = role.level === 'device' ? state.device : state.engine
     if (known?.alive) return known
-    const parts = partsOf(state.labels, resource.labels)
+    const parts = partsOf(this.recall.labels(state.attributes), resource.labels)
     if (resource.use === 'board') delete parts.slice
     const identity = role.level === 'device' ? deviceIdentity(parts) : engineIdentity(parts)
     if (!at.room && !(role.level === 'device' ? workload.deviceById : workload.engineById).has(identity.id)) {
@@ -172,21 +183,30 @@ export class MetricFold {
     return target
   }
 
-  private bookedOf(target: Target, state: PointState, role: Role, bounds: readonly number[], at: FoldTime): Booked | undefined {
-    const known = state.counters.get(role)
-    if (known?.alive && sameBounds(known.bounds, bounds)) return known
-    const key = `${role.role}\u0001${state.canonical}\u0001${bounds.join()}`
-    let booked = target.counters.get(key)
+  private bookedOf(
+    target: Target,
+    resource: ResourceState,
+    state: PointState,
+    role: Role,
+    bounds: readonly number[],
+    at: FoldTime,
+  ): Booked | undefined {
+    const labels = this.recall.labels(state.attributes)
+    const family = `${role.role}\u0001${bounds.join()}`
+    // Of a whole board, whoever owns it and by whichever labels, there is one counter.
+    const key = `${family}\u0001${resource.use === 'board' ? '' : canonicalOf(labels)}`
+    let booked = target.counter(key)
     if (!booked) {
       if (!at.room) {
         this.ignored.state_full++
         return undefined
       }
       const width = bounds === NO_HISTOGRAM ? 1 : bounds.length + 2
-      const variant = role.variantLabel === undefined ? '' : (state.labels.get(role.variantLabel) ?? '')
-      const { scale } = role
-      booked = target.book({ role: role.role, variant, counter: new Counter(width, 1), scale, bounds, key, alive: true })
+      const variant = role.variantLabel === undefined ? '' : (labels.get(role.variantLabel) ?? '')
+      const counter = new Counter(width, 1, target.track.arena)
+      booked = target.book({ role: role.role, variant, counter, scale: role.scale, bounds, family, key, alive: true })
     }
+    state.counters ??= new Map()
     state.counters.set(role, booked)
     return booked
   }
@@ -206,6 +226,7 @@ const gaugeValue = (role: Role, value: number, column: number, share: number): n
 const foldThrottle = (target: Target, role: Role, time: number, value: number, at: FoldTime): void => {
   target.track.touch(time)
   const reason = role.variant ?? ''
+  target.throttles ??= new Map()
   const last = target.throttles.get(reason)
   if (!last) {
     target.throttles.set(reason, [time, value])
@@ -222,5 +243,8 @@ const foldThrottle = (target: Target, role: Role, time: number, value: number, a
   last[1] = value
 }
 
-const sameBounds = (known: readonly number[] | undefined, bounds: readonly number[]): boolean =>
-  known === bounds || (known !== undefined && known.length === bounds.length && known.every((bound, i) => bound === bounds[i]))
+const sameBounds = (known: readonly number[], histogram: HistogramPointView): boolean => {
+  if (known.length !== histogram.boundLength) return false
+  for (let i = 0; i < known.length; i++) if (known[i] !== histogram.bound(i)) return false
+  return true
+}

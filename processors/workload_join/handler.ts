@@ -6,6 +6,7 @@ import { ResourceView } from '../../proto/views/resource.js'
 import { UNALLOCATED } from '../../proto/vocabulary/attributes.js'
 import { WireError } from '../../proto/wire.js'
 import type { Handler, Moment, Release, StreamRecord, Windowing } from '../../streams/index.js'
+import { Arena } from './arena.js'
 import { Closer, type Window } from './close.js'
 import { Enricher } from './enrich.js'
 import { type FoldTime, type Ignored, MetricFold } from './fold-metrics.js'
@@ -48,6 +49,7 @@ export class JoinHandler implements Handler<Batch> {
   private sorted: Workload[] | undefined
   /** Of the workloads `unallocated/<host>`. */
   private readonly remainders = new Map<string, Remainder>()
+  private readonly arena = new Arena()
   private readonly metrics = new MetricFold()
   private readonly spans = new SpanFold()
   private readonly closer = new Closer()
@@ -157,7 +159,7 @@ export class JoinHandler implements Handler<Batch> {
     if (full) this.counts.ignored('workloads_full', record.items)
     if (full && record.kind !== KIND.traces) return undefined
     const id = full ? OVERFLOW : key
-    const workload = this.workloads.get(id) ?? new Workload(id, full)
+    const workload = this.workloads.get(id) ?? new Workload(id, this.arena, full)
     this.workloads.set(id, workload)
     this.sorted = undefined
     return workload
@@ -166,7 +168,7 @@ export class JoinHandler implements Handler<Batch> {
   private foldGroup(workload: Workload, group: Group, kind: number, time: FoldTime): void {
     if (kind !== KIND.traces && workload.id.startsWith(UNHELD)) {
       let remainder = this.remainders.get(workload.id)
-      if (!remainder) this.remainders.set(workload.id, (remainder = new Remainder()))
+      if (!remainder) this.remainders.set(workload.id, (remainder = new Remainder(this.arena)))
       remainder.fold(this.metrics, group, kind === KIND.owned, time)
       workload.source ||= UNALLOCATED
       workload.confidence ||= 'exact'
@@ -188,7 +190,7 @@ export class JoinHandler implements Handler<Batch> {
         resource,
         0,
         resource.length,
-        new ResourceState(resourceLabels(this.resource.read(resource).attributes)),
+        () => new ResourceState(resourceLabels(this.resource.read(resource).attributes)),
       )
       this.metrics.recall.grown += 1024 + resource.length
     }
@@ -199,7 +201,7 @@ export class JoinHandler implements Handler<Batch> {
   }
 
   private enriched(record: StreamRecord, late: boolean, time: FoldTime): Batch {
-    const workload = this.workloads.get(record.key) ?? new Workload(record.key)
+    const workload = this.workloads.get(record.key) ?? new Workload(record.key, this.arena)
     const request = requestOf(record)
     const { enricher } = this
     const { maxGap } = this.windowing

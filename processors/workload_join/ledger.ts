@@ -6,6 +6,21 @@ import type { Booked } from './state.js'
 export type Amounts = [number, number] | undefined
 const LATENCY = 'engine.'
 
+/** Room for the amounts of one counter, used again by every ledger of a partition. */
+export class Room {
+  onTime = new Float64Array(64)
+  late = new Float64Array(64)
+
+  clear(width: number): void {
+    if (this.onTime.length < width) {
+      this.onTime = new Float64Array(2 * width)
+      this.late = new Float64Array(2 * width)
+    }
+    this.onTime.fill(0, 0, width)
+    this.late.fill(0, 0, width)
+  }
+}
+
 /** What the counters of one workload grew in one window. Sums are made in the order of targets and keys, so that every run makes the same. */
 export class Ledger {
   /** Whether anything grew. */
@@ -18,16 +33,17 @@ export class Ledger {
     { name: LatencyName; bounds: readonly number[]; onTime: Float64Array; late: Float64Array }
   >()
 
-  constructor(private readonly scratch: (width: number) => Float64Array) {}
+  constructor(private readonly room: Room) {}
 
   take(counters: readonly Booked[], end: number): void {
     for (const booked of counters) {
       const { counter } = booked
-      const into = this.scratch(counter.width)
-      counter.advance(end, into)
-      if (counter.width === 1) this.takeScalar(booked, into[0]!, counter.late[0]!)
-      else this.takeHistogram(booked, into, counter.late)
-      counter.late.fill(0)
+      const { room } = this
+      room.clear(counter.width)
+      counter.advance(end, room.onTime)
+      counter.takeLate(room.late)
+      if (counter.width === 1) this.takeScalar(booked, room.onTime[0]!, room.late[0]!)
+      else this.takeHistogram(booked, room.onTime, room.late)
     }
   }
 
@@ -68,13 +84,12 @@ export class Ledger {
     if (role === 'engine.requests') add(this.variants, variant, onTime * scale, late * scale)
   }
 
-  private takeHistogram({ role, bounds = [] }: Booked, onTime: Float64Array, late: Float64Array): void {
-    const key = `${role}\0${bounds.join()}`
-    let sums = this.histograms.get(key)
+  private takeHistogram({ role, bounds, family }: Booked, onTime: Float64Array, late: Float64Array): void {
+    let sums = this.histograms.get(family)
     if (!sums) {
       const width = bounds.length + 2
       sums = { name: role.slice(LATENCY.length) as LatencyName, bounds, onTime: new Float64Array(width), late: new Float64Array(width) }
-      this.histograms.set(key, sums)
+      this.histograms.set(family, sums)
     }
     for (let i = 0; i < sums.onTime.length; i++) {
       sums.onTime[i]! += onTime[i]!

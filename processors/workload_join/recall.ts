@@ -3,7 +3,7 @@ import { Attributes } from '../../proto/views/attributes.js'
 import { GPU_SHARE } from '../../proto/vocabulary/attributes.js'
 import { BYTES, Fields } from '../../proto/wire.js'
 import { sameBytes } from './byte-map.js'
-import { canonicalOf, labelsOf } from './identity.js'
+import { type Labels, labelsOf } from './identity.js'
 import { type PointState, ResourceState } from './state.js'
 
 const NOBODY = new ResourceState(new Map())
@@ -76,22 +76,26 @@ export class Recall {
   }
 
   private discover(attributes: Uint8Array): PointState {
+    this.grown += NEW_SERIES + attributes.length
+    return this.resource.points.add(attributes, 0, attributes.length, key => {
+      const share = this.resource.use === 'board' ? 1 : Number(this.labels(key).get(GPU_SHARE) ?? this.resource.labels.get(GPU_SHARE) ?? 1)
+      return {
+        device: undefined,
+        engine: undefined,
+        counters: undefined,
+        share: share >= 0 && share <= 1 ? share : 1,
+        attributes: key,
+        lastTime: Number.NEGATIVE_INFINITY,
+      }
+    })
+  }
+
+  /** What attribute fields say. */
+  labels(attributes: Uint8Array): Labels {
     this.attributes.clear(attributes)
     const fields = new Fields(attributes)
     while (fields.next()) this.attributes.addField(fields)
-    const labels = labelsOf(this.attributes)
-    const board = this.resource.use === 'board'
-    const share = board ? 1 : Number(labels.get(GPU_SHARE) ?? this.resource.labels.get(GPU_SHARE) ?? 1)
-    this.grown += NEW_SERIES + 4 * attributes.length
-    return this.resource.points.add(attributes, 0, attributes.length, {
-      device: undefined,
-      engine: undefined,
-      counters: new Map(),
-      share: share >= 0 && share <= 1 ? share : 1,
-      labels,
-      canonical: board ? '' : canonicalOf(labels),
-      lastTime: Number.NEGATIVE_INFINITY,
-    })
+    return labelsOf(this.attributes)
   }
 
   private grow(): void {

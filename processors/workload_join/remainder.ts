@@ -7,6 +7,7 @@
 import type { Group } from '../../proto/batch.js'
 import { ResourceView } from '../../proto/views/resource.js'
 import { GPU_OWNERS, WORKLOAD_ID } from '../../proto/vocabulary/attributes.js'
+import type { Arena } from './arena.js'
 import type { FoldTime, MetricFold } from './fold-metrics.js'
 import { resourceLabels } from './identity.js'
 import type { Amounts, Ledger } from './ledger.js'
@@ -17,12 +18,16 @@ const ROUNDING = 1e-12
 const OWNERS = Buffer.from(GPU_OWNERS)
 
 export class Remainder {
-  private readonly devices = new Workload('')
+  private readonly devices: Workload
   /** By id, in the order in which they came. */
   private readonly owners = new Map<string, Workload>()
   private readonly resource = new ResourceView()
   /** Joules that were booked here before an owner turned out to book them too, and the window in which that was seen. */
   private overdrawn: { readonly at: number; joules: number }[] = []
+
+  constructor(private readonly arena: Arena) {
+    this.devices = new Workload('', arena)
+  }
 
   /** Takes the energy in a group of samples; `owned`: the resource names the owners. Throws WireError. */
   fold(metrics: MetricFold, group: Group, owned: boolean, at: FoldTime): void {
@@ -32,9 +37,8 @@ export class Remainder {
 
   /** Books up to `end`; `used` and `taken` are empty ledgers. Returns the rest; undefined when no energy was ever told. */
   close(end: number, maxGap: number, used: Ledger, taken: Ledger): Amounts {
-    for (const { counterList } of this.devices.devices) used.take(counterList, end)
-    for (const id of [...this.owners.keys()].sort())
-      for (const { counterList } of this.owners.get(id)!.devices) taken.take(counterList, end)
+    for (const { counters } of this.devices.devices) used.take(counters, end)
+    for (const id of [...this.owners.keys()].sort()) for (const { counters } of this.owners.get(id)!.devices) taken.take(counters, end)
     const whole = used.amounts('gpu.energy')
     if (!whole) return undefined
     const [onTime, late] = taken.amounts('gpu.energy') ?? [0, 0]
@@ -69,7 +73,7 @@ export class Remainder {
 
   private ownerOf(id: string): Workload {
     let owner = this.owners.get(id)
-    if (!owner) this.owners.set(id, (owner = new Workload(id)))
+    if (!owner) this.owners.set(id, (owner = new Workload(id, this.arena)))
     return owner
   }
 
@@ -89,7 +93,7 @@ export class Remainder {
         resource,
         0,
         resource.length,
-        new ResourceState(resourceLabels(this.resource.read(resource).attributes), use),
+        () => new ResourceState(resourceLabels(this.resource.read(resource).attributes), use),
       )
       metrics.recall.grown += 1024 + resource.length
     }

@@ -2,6 +2,7 @@
 import type { Exemplar, FigureSource } from '../../proto/events/event.js'
 import { WORKLOAD_CONFIDENCE, WORKLOAD_SOURCE } from '../../proto/vocabulary/attributes.js'
 import type { Role, RoleName } from '../../proto/vocabulary/roles.js'
+import type { Arena } from './arena.js'
 import { ByteMap } from './byte-map.js'
 import { DEVICE, ENGINE } from './columns.js'
 import type { Counter } from './counter.js'
@@ -17,56 +18,69 @@ export interface Booked {
   readonly counter: Counter
   /** Amount = raw growth × scale. */
   readonly scale: number
-  /** Of a histogram: its upper bounds; components are count, buckets, sum. */
-  readonly bounds: readonly number[] | undefined
+  /** Of a histogram: its upper bounds; components are buckets, sum. Empty otherwise. */
+  readonly bounds: readonly number[]
+  /** Role and bounds: histograms of one family are added up. */
+  readonly family: string
   /** Orders the sums, so that they come out the same in every run. */
   readonly key: string
   /** False once the target has forgotten it. */
   alive: boolean
 }
 
+const NO_COUNTERS: Booked[] = []
+
 export class Target {
   /** False once the workload has forgotten it. */
   alive = true
   readonly track: Track
-  /** By role and labels, kept in the order of their keys. */
-  readonly counters = new Map<string, Booked>()
-  counterList: Booked[] = []
+  /** In the order of their keys. */
+  counters: Booked[] = NO_COUNTERS
   /** Last raw value and time of each throttling counter: [time, value]. */
-  readonly throttles = new Map<string, [number, number]>()
+  throttles: Map<string, [number, number]> | undefined
 
   constructor(
     readonly identity: Identity,
     columns: number,
+    arena: Arena,
   ) {
-    this.track = new Track(columns)
+    this.track = new Track(columns, arena)
+  }
+
+  counter(key: string): Booked | undefined {
+    return this.counters.find(booked => booked.key === key)
   }
 
   book(booked: Booked): Booked {
-    this.counters.set(booked.key, booked)
-    this.counterList = [...this.counters.values()].sort((a, b) => (a.key < b.key ? -1 : 1))
+    this.counters = [...this.counters, booked].sort((a, b) => (a.key < b.key ? -1 : 1))
     return booked
   }
 
   forget(oldest: number, coarseBefore: number, spacing: number): boolean {
     let alive = this.track.forget(oldest)
     let dropped = false
-    for (const booked of this.counterList) {
+    for (const booked of this.counters) {
       if (booked.counter.forget(oldest, coarseBefore, spacing)) alive = true
       else {
-        this.counters.delete(booked.key)
+        booked.counter.release()
         booked.alive = false
         dropped = true
       }
     }
-    if (dropped) this.counterList = this.counterList.filter(({ alive }) => alive)
-    for (const [reason, [time]] of this.throttles) if (time < oldest) this.throttles.delete(reason)
+    if (dropped) this.counters = this.counters.filter(({ alive }) => alive)
+    if (this.throttles) for (const [reason, [time]] of this.throttles) if (time < oldest) this.throttles.delete(reason)
     return alive
   }
 
+  /** The workload has forgotten it. */
+  release(): void {
+    this.alive = false
+    this.track.release()
+  }
+
   get bytes(): number {
-    let bytes = 600 + this.track.bytes + 150 * this.throttles.size
-    for (const { counter } of this.counterList) bytes += 300 + counter.bytes
+    let bytes = 400 + this.track.bytes + 150 * (this.throttles?.size ?? 0)
+    for (const { counter } of this.counters) bytes += 300 + counter.bytes
     return bytes
   }
 }
@@ -134,6 +148,7 @@ export class Workload {
 
   constructor(
     readonly id: string,
+    readonly arena: Arena,
     readonly overflow = false,
   ) {}
 
@@ -152,7 +167,7 @@ export class Workload {
     const byId = level === 'device' ? this.deviceById : this.engineById
     let target = byId.get(identity.id)
     if (!target) {
-      target = new Target(identity, level === 'device' ? DEVICE.columns : ENGINE.columns)
+      target = new Target(identity, level === 'device' ? DEVICE.columns : ENGINE.columns, this.arena)
       byId.set(identity.id, target)
       this.order()
     }
@@ -175,7 +190,7 @@ export class Workload {
       for (const [id, target] of byId)
         if (!target.forget(oldest, coarseBefore, spacing)) {
           byId.delete(id)
-          target.alive = false
+          target.release()
           gone = true
         }
     if (gone) this.order()
@@ -187,8 +202,7 @@ export class Workload {
     let bytes = 1500 + this.resources.bytes + 400 * this.windows.size
     for (const target of this.deviceById.values()) bytes += target.bytes
     for (const target of this.engineById.values()) bytes += target.bytes
-    // Labels are kept as text as well as in bytes.
-    for (const resource of this.resources.values()) bytes += 4 * resource.points.bytes + 600
+    for (const { points } of this.resources.values()) bytes += points.bytes + 160 * points.size + 600
     return bytes
   }
 
@@ -208,12 +222,11 @@ export interface PointState {
   device: Target | undefined
   engine: Target | undefined
   /** Counters of these attributes by role. */
-  readonly counters: Map<Role, Booked>
+  counters: Map<Role, Booked> | undefined
   /** Part of the device that is the workload's. */
   readonly share: number
-  readonly labels: ReadonlyMap<string, string>
-  /** All labels in the order of their names: the same series has the same text, however its attributes are ordered. */
-  readonly canonical: string
+  /** The attributes as they came, to be read again when a target or counter is made. */
+  readonly attributes: Uint8Array
   lastTime: number
 }
 

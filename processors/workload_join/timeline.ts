@@ -75,16 +75,18 @@ class Group {
   }
 
   private addColumn(track: Track, c: number, from: number, until: number, maxGap: number): void {
-    const { frames, stride, first } = track
+    const { stride, base } = track
+    const { data: frames } = track.arena
     const place = COLUMNS + c
-    let before = (from - 1) * stride
-    while (before >= first * stride && Number.isNaN(frames[before + place]!)) before -= stride
-    let known = before >= first * stride && Number.isFinite(frames[before + place]!)
+    const first = base + track.first * stride
+    let before = base + (from - 1) * stride
+    while (before >= first && Number.isNaN(frames[before + place]!)) before -= stride
+    let known = before >= first && Number.isFinite(frames[before + place]!)
     let since = known ? frames[before]! : 0
     let value = known ? frames[before + place]! : 0
     let slot = 0
     let seen = false
-    for (let at = from * stride; at < until * stride; at += stride) {
+    for (let at = base + from * stride; at < base + until * stride; at += stride) {
       const next = frames[at + place]!
       if (Number.isNaN(next)) continue
       const time = frames[at]!
