@@ -6,7 +6,7 @@ import { TestDisk } from './testing/disk.js'
 
 const DIRECTORY = '/log'
 const RESERVE = 4096
-const OPTIONS: LogOptions = { fsync: 'group', segmentBytes: 2000, reserveBytes: RESERVE, startAt: 0 }
+const OPTIONS: LogOptions = { fsync: 'group', segmentBytes: 2000, reserveBytes: RESERVE, startAt: 0, interval: 0 }
 
 class Seen implements LogEvents {
   torn = 0
@@ -34,6 +34,10 @@ class Seen implements LogEvents {
 /** Timers that run when told to. */
 class Timers {
   private tasks = new Set<() => void>()
+  now = 0
+  monotonic(): number {
+    return this.now
+  }
   after(_ms: number, task: () => void): () => void {
     this.tasks.add(task)
     return () => this.tasks.delete(task)
@@ -119,6 +123,48 @@ describe('segmented log', () => {
     expect(found.map(frames => frames.map(({ body }) => body.toString()))).toEqual(wanted.map(index => [all[index]!.text]))
     const range = (await log.reread([{ from: all[10]!.position, to: all[50]!.end }])).found
     expect(range[0]!.map(({ body }) => body.toString())).toEqual(all.slice(10, 51).map(({ text }) => text))
+  })
+
+  test('records that keep coming share a write every interval; one that comes alone is written at once', async () => {
+    const disk = new TestDisk()
+    const timers = new Timers()
+    const log = await open(disk, new Seen(), { interval: 20 }, timers)
+    timers.now = 1000
+    await log.append([record('alone')])
+    const done: string[] = []
+    const add = (text: string) => void log.append([record(text)]).then(() => done.push(text))
+    timers.now = 1002
+    add('a')
+    await settle()
+    add('b')
+    timers.now = 1007
+    timers.fire()
+    await settle()
+    // More came in the last quarter of the interval: perhaps still more will.
+    expect(done).toEqual([])
+    add('c')
+    timers.now = 1012
+    timers.fire()
+    await settle()
+    expect(done).toEqual([])
+    timers.now = 1017
+    timers.fire()
+    await settle()
+    // Nobody else came: waiting longer serves nobody.
+    expect(done).toEqual(['a', 'b', 'c'])
+    add('d')
+    for (const text of ['e', 'f', 'g', 'h']) {
+      await settle()
+      expect(done).toEqual(['a', 'b', 'c'])
+      timers.now += 5
+      add(text)
+      timers.fire()
+    }
+    // They still come, and have waited for an interval.
+    await settle()
+    expect(done).toEqual(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'])
+    expect(await texts(log)).toEqual(['alone', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'])
+    await log.close()
   })
 
   test('segments are freed whole, and never the one being written', async () => {

@@ -20,6 +20,8 @@ export interface LogOptions {
   readonly reserveBytes: number
   /** No record is given a position below; what a checkpoint knows that the log has forgotten. */
   readonly startAt: number
+  /** While records keep coming, groups are written this many milliseconds apart; 0 = as fast as the disk takes them. */
+  readonly interval: number
 }
 
 /** What happened to the log that somebody should hear about. */
@@ -43,6 +45,7 @@ export interface Reread {
 }
 
 export interface LogTimer {
+  monotonic(): number
   after(ms: number, task: () => void): () => void
 }
 
@@ -50,6 +53,8 @@ export interface LogTimer {
 const MOST_PENDING = 32 * 1024 * 1024
 const TAIL_BYTES = 8 * 1024 * 1024
 const FULL_RETRY_MS = 1000
+/** Of the interval between groups: when no record came for so long a part of it, nobody else is expected. */
+const QUIET = 1 / 4
 const READ_BYTES = 1024 * 1024
 /** Unwanted bytes worth reading to save a call. */
 const GAP_BYTES = 16 * 1024
@@ -77,6 +82,8 @@ export class SegmentedLog {
   private gathering: Group | undefined
   private writing: Promise<void> | undefined
   private inFlight = 0
+  /** When the last group was begun to be written. */
+  private lastGroup = Number.NEGATIVE_INFINITY
   /** Where the next record goes, and the items before it. */
   private position: number
   private items: number
@@ -184,7 +191,12 @@ export class SegmentedLog {
       at = until
     }
     await Promise.all(pending)
-    return { found, release: () => taken.forEach(buffer => this.pool.give(buffer)) }
+    return {
+      found,
+      release: () => {
+        for (const buffer of taken) this.pool.give(buffer)
+      },
+    }
   }
 
   /** Resolves when there may be more to read, or the log is closed. */
@@ -233,6 +245,7 @@ export class SegmentedLog {
 
   private async writeGroups(): Promise<void> {
     while (this.gathering) {
+      await this.gather(this.gathering)
       const group = this.gathering
       this.gathering = undefined
       this.items += group.items
@@ -245,6 +258,17 @@ export class SegmentedLog {
       this.inFlight = 0
     }
     this.writing = undefined
+  }
+
+  /** Each write and sync costs as much as many records: under load they wait for each other, a record that comes alone does not. */
+  private async gather(group: Group): Promise<void> {
+    const { interval } = this.options
+    const until = this.lastGroup + interval
+    for (let seen = -1; group.end !== seen && !this.closed && this.timer.monotonic() < until; ) {
+      seen = group.end
+      await new Promise<void>(resolve => this.timer.after(interval * QUIET, resolve))
+    }
+    this.lastGroup = this.timer.monotonic()
   }
 
   private async writeGroup(group: Group): Promise<void> {

@@ -3,11 +3,11 @@ import { LogReader } from './reader.js'
 import { TestDisk } from './testing/disk.js'
 
 const events = { tornTail() {}, damaged() {}, lost() {}, failed() {}, full() {} }
-const timers = { after: () => () => {} }
+const timers = { monotonic: () => 0, after: () => () => {} }
 
 test('an extent that begins inside one written block and ends in another is read again whole, from memory as from disk', async () => {
   const disk = new TestDisk()
-  const options = { fsync: 'group', segmentBytes: 1e6, reserveBytes: 4096, startAt: 0 } as const
+  const options = { fsync: 'group', segmentBytes: 1e6, reserveBytes: 4096, startAt: 0, interval: 0 } as const
   const log = await SegmentedLog.open(disk, '/log', options, events, timers)
   // Each append is awaited, so each is a block of its own; several records a block.
   for (let block = 0; block < 12; block++)

@@ -9,7 +9,7 @@ import type { Stream, Streams } from './stream.js'
 
 const openStream = (name: string, options: StreamOptions, ports: Ports): Stream => {
   const directory = join(options.directory, name)
-  const { partitions, fsync, max_size: maxSize } = options
+  const { partitions, fsync, max_size: maxSize, sync_interval: syncInterval } = options
   return new KeyedStream(
     {
       stream: name,
@@ -19,7 +19,7 @@ const openStream = (name: string, options: StreamOptions, ports: Ports): Stream 
       maxRecordBytes: options.max_record_bytes,
       onUnavailable: options.on_unavailable,
     },
-    () => new EmbeddedDriver(realFiles, { stream: name, directory, partitions, fsync, maxSize }, ports),
+    () => new EmbeddedDriver(realFiles, { stream: name, directory, partitions, fsync, maxSize, syncInterval }, ports),
     ports,
   )
 }

@@ -13,7 +13,7 @@ import { type FoldTime, type Ignored, MetricFold } from './fold-metrics.js'
 import { SpanFold } from './fold-spans.js'
 import { resourceLabels } from './identity.js'
 import { KIND } from './kinds.js'
-import type { Outputs } from './outputs.js'
+import type { Output, Outputs } from './outputs.js'
 import { Remainder } from './remainder.js'
 import { ResourceState, Workload } from './state.js'
 import { targetsOf } from './targets.js'
@@ -44,7 +44,7 @@ export const OVERFLOW = 'ai_factory.overflow'
 /** How the ids of devices begin that nobody owns. */
 const UNHELD = `${UNALLOCATED}/`
 
-export class JoinHandler implements Handler<Batch> {
+export class JoinHandler implements Handler<Output> {
   private readonly workloads = new Map<string, Workload>()
   private sorted: Workload[] | undefined
   /** Of the workloads `unallocated/<host>`. */
@@ -82,12 +82,13 @@ export class JoinHandler implements Handler<Batch> {
     return record.kind === KIND.traces && this.options.holdSpans && workload.lastSample >= time.oldest
   }
 
-  release(record: StreamRecord, why: Release, folded: Moment): Batch | undefined {
+  release(record: StreamRecord, why: Release, folded: Moment): Output | undefined {
     const signal = KIND.signal(record.kind)
     if (KIND.copy(record.kind)) return undefined
-    const plain = (outcome: Outcome): Batch => {
+    const { outputs } = this.options
+    const plain = (outcome: Outcome): Output => {
       this.counts.outcome(signal, outcome, record.items)
-      return Batch.of(signal, [this.options.outputs.copy(record.value)], record.items)
+      return outputs.finish(Batch.of(signal, [outputs.copy(record.value)], record.items))
     }
     if (why === 'evicted' || why === 'too_late') return plain(why)
     if (!KIND.joined(record.kind)) return plain(KIND.outcome(record.kind))
@@ -102,7 +103,7 @@ export class JoinHandler implements Handler<Batch> {
     }
   }
 
-  close(start: number, end: number, at: Moment, muted: boolean, cut: boolean): Batch | undefined {
+  close(start: number, end: number, at: Moment, muted: boolean, cut: boolean): Output | undefined {
     const { window: length, maxGap, history } = this.windowing
     const oldest = at.streamTime - history
     const window: Window = { stream: this.options.stream, start, end, index: Math.floor(start / length), cut, maxGap, oldest }
@@ -122,7 +123,7 @@ export class JoinHandler implements Handler<Batch> {
         this.sorted = undefined
       }
     }
-    return events.length > 0 ? eventsBatch(events) : undefined
+    return events.length > 0 ? this.options.outputs.finish(eventsBatch(events)) : undefined
   }
 
   change(windowing: Windowing, from: number): void {
@@ -200,7 +201,7 @@ export class JoinHandler implements Handler<Batch> {
     return state
   }
 
-  private enriched(record: StreamRecord, late: boolean, time: FoldTime): Batch {
+  private enriched(record: StreamRecord, late: boolean, time: FoldTime): Output {
     const workload = this.workloads.get(record.key) ?? new Workload(record.key, this.arena)
     const request = requestOf(record)
     const { enricher } = this
@@ -211,7 +212,7 @@ export class JoinHandler implements Handler<Batch> {
       if (enricher.counts[outcome] > 0) this.counts.outcome('traces', outcome, enricher.counts[outcome])
       enricher.counts[outcome] = 0
     }
-    return Batch.of('traces', slices, record.items)
+    return this.options.outputs.finish(Batch.of('traces', slices, record.items))
   }
 
   /** The group's resource with its targets found. */

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { byteSize, duration } from '../../config/options.js'
 import type { Batch } from '../../proto/batch.js'
 import { WireError } from '../../proto/wire.js'
+import { Buffers } from '../../runtime/buffers.js'
 import { component, type Upstream } from '../../runtime/component.js'
 import { PermanentError, RetryableError } from '../../runtime/errors.js'
 import { type Entry, Refusal, type Running, STREAMS, type Stream, type Windowing, windowingProblem } from '../../streams/index.js'
@@ -9,7 +10,7 @@ import { deliverInOrder } from './deliver.js'
 import { JoinHandler } from './handler.js'
 import { KIND } from './kinds.js'
 import { joinMeters } from './meters.js'
-import { Outputs } from './outputs.js'
+import { type Output, Outputs } from './outputs.js'
 import { Splitter } from './split.js'
 
 const options = z
@@ -114,6 +115,7 @@ class WorkloadJoin {
     const { signal } = this.stopping
     const windowing: Windowing = { window: config.window, grace: config.grace, maxGap: config.max_gap, history: config.history }
     const handlers = new Map<number, JoinHandler>()
+    const outputs = new Outputs(new Buffers())
     const stateBytes = () => [...handlers.values()].reduce((sum, handler) => sum + handler.stateBytes(), 0)
     const handlerOptions = {
       stream: config.stream,
@@ -121,9 +123,9 @@ class WorkloadJoin {
       holdSpans: config.hold_spans,
       room: () => stateBytes() < config.max_state_bytes,
       maxWorkloads: config.max_workloads,
-      outputs: new Outputs(),
+      outputs,
     }
-    this.running = await this.stream.run<Batch>({
+    this.running = await this.stream.run<Output>({
       windowing,
       maxHeld: config.max_held,
       handler: (partition, first) => {
@@ -131,8 +133,17 @@ class WorkloadJoin {
         handlers.set(partition, handler)
         return handler
       },
-      size: batch => batch.bytes,
-      deliver: (batches, epoch) => deliverInOrder(batches, epoch, context, meters, signal),
+      size: ({ batch }) => batch.bytes,
+      deliver: async (outs, epoch) => {
+        await deliverInOrder(
+          outs.map(({ batch }) => batch),
+          epoch,
+          context,
+          meters,
+          signal,
+        )
+        for (const out of outs) outputs.done(out)
+      },
       duplicate: (kind, items) => meters.outcome(KIND.signal(kind), 'duplicate', items),
     })
   }

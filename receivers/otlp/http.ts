@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { OtlpSignal } from '../../proto/services.js'
 import type { Admission } from '../../runtime/admission.js'
+import { Buffers } from '../../runtime/buffers.js'
 import type { Context, Lifecycle } from '../../runtime/component.js'
 import { RetryableError } from '../../runtime/errors.js'
 import { readBody } from '../../runtime/net/http-body.js'
@@ -15,6 +16,7 @@ import type { HttpOptions } from './options.js'
 export class OtlpHttp implements Lifecycle {
   private server: HttpServer | undefined
   private tls: TlsFiles | undefined
+  private readonly buffers = new Buffers()
   private readonly paths: ReadonlyMap<string, OtlpSignal>
 
   constructor(
@@ -88,6 +90,7 @@ export class OtlpHttp implements Lifecycle {
         clock: context.clock,
         limit: options.max_request_body_size,
         readTimeout: options.read_timeout,
+        buffers: this.buffers,
       })
       try {
         await this.door.enter(signal, this.read(signal, encoding, body.take()))

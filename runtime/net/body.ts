@@ -1,5 +1,6 @@
 /** A body on its way in: never above its limit, and never held before its bytes are reserved. */
 import type { Admission } from '../admission.js'
+import type { Buffers } from '../buffers.js'
 import { PermanentError } from '../errors.js'
 
 /** A declared length is believed up to here; beyond, the sender must first have sent as much as is set aside for it. */
@@ -8,11 +9,11 @@ const BELIEVED = 1 << 20
 const OVERHEAD = 8 << 10
 
 /**
- * Collects one body in one buffer of its own, so that keeping the body keeps nothing else alive.
+ * Collects one body in one buffer, which is used again after `release`: nobody may read it then.
  * Every method but `release` throws: PermanentError `too_large`, RetryableError `memory_pressure`.
  */
 export class Body {
-  private buffer: Uint8Array = EMPTY
+  private buffer: Buffer = EMPTY
   private length = 0
   private expected = 0
   private readonly reservations: (() => void)[] = []
@@ -20,6 +21,7 @@ export class Body {
   constructor(
     private readonly admission: Pick<Admission, 'reserve'>,
     private readonly limit: number,
+    private readonly buffers: Buffers,
   ) {
     this.reservations.push(admission.reserve(OVERHEAD))
   }
@@ -44,38 +46,37 @@ export class Body {
     return this.length
   }
 
-  /** The bytes so far; after the last `append` they are the caller's. A buffer much too large for them is not kept. */
+  /** The bytes, once all are there; good until `release`. A buffer much too large for them is not held for them. */
   take(): Uint8Array {
     const { buffer, length } = this
-    this.buffer = EMPTY
-    if (length === buffer.length) return buffer
-    const view = buffer.subarray(0, length)
-    return length < buffer.length * 0.75 ? copyOf(view) : view
+    if (length < buffer.length * 0.7) {
+      this.buffer = this.buffers.take(length)
+      this.buffer.set(buffer.subarray(0, length))
+      this.buffers.give(buffer)
+    }
+    return this.buffer.subarray(0, length)
   }
 
-  /** Gives the reserved bytes back: once the body is delivered, refused or given up. */
+  /** Gives the buffer and the reserved bytes back: once the body is delivered, refused or given up. */
   release(): void {
+    if (this.buffer !== EMPTY) this.buffers.give(this.buffer)
     this.buffer = EMPTY
+    this.length = 0
     for (const release of this.reservations) release()
     this.reservations.length = 0
   }
 
   private grow(capacity: number): void {
-    if (capacity <= this.buffer.length) return
-    this.reservations.push(this.admission.reserve(capacity - this.buffer.length))
-    const grown = Buffer.allocUnsafeSlow(capacity)
-    grown.set(this.buffer.subarray(0, this.length))
-    this.buffer = grown
+    const { buffer } = this
+    if (capacity <= buffer.length) return
+    this.reservations.push(this.admission.reserve(capacity - buffer.length))
+    this.buffer = this.buffers.take(capacity)
+    this.buffer.set(buffer.subarray(0, this.length))
+    if (buffer !== EMPTY) this.buffers.give(buffer)
   }
 }
 
-const EMPTY = new Uint8Array(0)
-
-const copyOf = (bytes: Uint8Array): Uint8Array => {
-  const copy = Buffer.allocUnsafeSlow(bytes.length)
-  copy.set(bytes)
-  return copy
-}
+const EMPTY = Buffer.alloc(0)
 
 const tooLarge = (limit: number): PermanentError =>
   new PermanentError(`the request is larger than ${limit} bytes, counted after decompression; send smaller batches`, 'too_large')

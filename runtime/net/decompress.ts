@@ -2,6 +2,7 @@
 import { createGunzip, createInflate } from 'node:zlib'
 import { readUint32 } from '../../proto/wire.js'
 import type { Admission } from '../admission.js'
+import type { Buffers } from '../buffers.js'
 import { PermanentError } from '../errors.js'
 import { Body } from './body.js'
 
@@ -33,9 +34,10 @@ export const decompress = (
   encoding: Encoding,
   admission: Pick<Admission, 'reserve'>,
   limit: number,
+  buffers: Buffers,
 ): Promise<Body> =>
   new Promise((resolve, reject) => {
-    const body = new Body(admission, limit)
+    const body = new Body(admission, limit, buffers)
     const promised = encoding === 'gzip' ? sizeInTrailer(compressed) : undefined
     const chunkSize = Math.min(LARGEST_CHUNK, Math.max(SMALLEST_CHUNK, promised ?? USUAL_CHUNK))
     const stream = encoding === 'gzip' ? createGunzip({ chunkSize }) : createInflate({ chunkSize })

@@ -2,6 +2,7 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
 import { gunzipSync } from 'node:zlib'
 import { decodeStatus } from '../../proto/rpc-status.js'
+import type { Buffers } from '../buffers.js'
 import { RetryableError } from '../errors.js'
 
 /** Largest answer that is read. */
@@ -45,6 +46,7 @@ export const call = (
   headers: OutgoingHttpHeaders,
   request: GrpcRequest,
   signal: AbortSignal,
+  buffers: Buffers,
 ): Promise<GrpcAnswer> =>
   new Promise((resolve, reject) => {
     const stream = open(session, { ...headers, ...request.metadata, ':path': request.path })
@@ -77,7 +79,7 @@ export const call = (
           }),
         )
     })
-    write(stream, request)
+    write(stream, request, buffers)
   })
 
 /** Throws RetryableError when the session has just ended. */
@@ -91,18 +93,22 @@ const open = (session: ClientHttp2Session, headers: OutgoingHttpHeaders): Client
   }
 }
 
-const write = (stream: ClientHttp2Stream, { slices, compressed }: GrpcRequest): void => {
-  const prefix = Buffer.allocUnsafe(PREFIX)
-  prefix[0] = compressed ? COMPRESSED : 0
-  prefix.writeUInt32BE(
-    slices.reduce((sum, slice) => sum + slice.length, 0),
-    1,
-  )
-  stream.cork()
-  stream.write(prefix)
-  for (const slice of slices) stream.write(slice)
-  stream.end()
-  stream.uncork()
+/**
+ * In a buffer of our own: a call that was given up may still stand in the session's queue when the request's bytes are used for something else.
+ * It is used again only after all of it has left.
+ */
+const write = (stream: ClientHttp2Stream, { slices, compressed }: GrpcRequest, buffers: Buffers): void => {
+  const length = slices.reduce((sum, slice) => sum + slice.length, 0)
+  const buffer = buffers.take(PREFIX + length)
+  buffer[0] = compressed ? COMPRESSED : 0
+  buffer.writeUInt32BE(length, 1)
+  let at = PREFIX
+  for (const slice of slices) {
+    buffer.set(slice, at)
+    at += slice.length
+  }
+  stream.once('finish', () => buffers.give(buffer))
+  stream.end(buffer.subarray(0, at))
 }
 
 /** Headers, message and trailers as they come. */

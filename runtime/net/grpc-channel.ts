@@ -1,6 +1,7 @@
 /** A gRPC channel: a connection that is opened when needed and replaced when the server says goodbye, breaks or vanishes. */
 import net from 'node:net'
 import tls from 'node:tls'
+import { Buffers } from '../buffers.js'
 import type { Context } from '../component.js'
 import { RetryableError } from '../errors.js'
 import { type GrpcAnswer, type GrpcRequest, RefusedStream } from './grpc-call.js'
@@ -20,6 +21,7 @@ const BACKOFF = { first: 1_000, multiplier: 1.6, longest: 20_000, jitter: 0.2 }
 export class GrpcChannel {
   private current: GrpcConnection | undefined
   private readonly connections = new Set<GrpcConnection>()
+  private readonly buffers = new Buffers()
   private files: TlsFiles | undefined
   private failures = 0
   private notBefore = Number.NEGATIVE_INFINITY
@@ -85,7 +87,7 @@ export class GrpcChannel {
     const { clock } = this.context
     const wait = this.notBefore - clock.monotonic()
     if (wait > 0) throw new RetryableError(`${target.authority} cannot be reached: ${this.lastFault}`, 'connection')
-    const connection = new GrpcConnection(target, () => this.socket(), keepalive, clock, {
+    const connection = new GrpcConnection(target, () => this.socket(), keepalive, clock, this.buffers, {
       onGoodbye: leaving => this.forget(leaving),
       onClose: (closed, alive, fault) => {
         this.forget(closed)

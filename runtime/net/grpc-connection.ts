@@ -1,6 +1,7 @@
 /** One HTTP/2 connection to a gRPC server, watched while calls use it. */
 import http2, { type ClientHttp2Session, type OutgoingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net'
+import type { Buffers } from '../buffers.js'
 import type { Clock } from '../component.js'
 import { call, type GrpcAnswer, type GrpcRequest } from './grpc-call.js'
 import type { GrpcTarget } from './grpc-target.js'
@@ -43,6 +44,7 @@ export class GrpcConnection {
     open: () => Socket,
     private readonly keepalive: KeepaliveOptions,
     private readonly clock: Clock,
+    private readonly buffers: Buffers,
     events: Events,
   ) {
     const session = http2.connect(`${target.secure ? 'https' : 'http'}://${target.authority}`, {
@@ -78,7 +80,7 @@ export class GrpcConnection {
     this.waiting++
     this.calledSinceHeard = true
     try {
-      return await call(this.session, headers, request, signal)
+      return await call(this.session, headers, request, signal, this.buffers)
     } finally {
       this.waiting--
     }

@@ -1,6 +1,7 @@
 /** The request half of one unary call: five bytes of frame header, then the message (grpc/grpc doc/PROTOCOL-HTTP2.md, Length-Prefixed-Message). */
 import type { ServerHttp2Stream } from 'node:http2'
 import type { Admission } from '../admission.js'
+import type { Buffers } from '../buffers.js'
 import { PermanentError, RetryableError } from '../errors.js'
 import { Body } from './body.js'
 import { decompress, type Encoding, encodingOf } from './decompress.js'
@@ -20,11 +21,12 @@ export class GrpcRequest {
     private readonly encodingHeader: string | undefined,
     private readonly limit: number,
     private readonly admission: Pick<Admission, 'reserve'>,
+    private readonly buffers: Buffers,
   ) {
-    this.body = new Body(admission, limit)
+    this.body = new Body(admission, limit, buffers)
   }
 
-  /** The one message, decompressed. Rejects when it is damaged, too large, refused, abandoned, or the sender goes away. */
+  /** The one message, decompressed; good until `release`. Rejects when it is damaged, too large, refused, abandoned, or the sender goes away. */
   async message(): Promise<Uint8Array> {
     await new Promise<void>((resolve, reject) => {
       this.settle = error => {
@@ -47,7 +49,7 @@ export class GrpcRequest {
     if (encoding === undefined) return this.body.take()
     const compressed = this.body
     try {
-      this.body = await decompress(compressed.take(), encoding, this.admission, this.limit)
+      this.body = await decompress(compressed.take(), encoding, this.admission, this.limit, this.buffers)
     } finally {
       compressed.release()
     }

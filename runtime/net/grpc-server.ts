@@ -7,6 +7,7 @@
 import { constants, createSecureServer, createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { encodeStatus } from '../../proto/rpc-status.js'
 import type { Admission } from '../admission.js'
+import { Buffers } from '../buffers.js'
 import type { Clock, Log } from '../component.js'
 import { PermanentError, RetryableError } from '../errors.js'
 import { GrpcConnections, type KeepaliveOptions } from './grpc-connections.js'
@@ -15,7 +16,7 @@ import { listen } from './listen.js'
 import { GRPC, type Refusal, refusalOf, rpcStatusOf } from './status.js'
 import type { TlsFiles } from './tls.js'
 
-/** Gets the message, gives the response message. Rejects with what `refusalOf` understands. */
+/** Gets the message, which is good until the promise settles; gives the response message. Rejects with what `refusalOf` understands. */
 export type UnaryMethod = (message: Uint8Array) => Promise<Uint8Array>
 
 /** Sizes in bytes, times in milliseconds. */
@@ -48,6 +49,7 @@ export class GrpcServer {
   private server: Http2Server | undefined
   private connections: GrpcConnections | undefined
   private readonly open = new Set<GrpcRequest>()
+  private readonly buffers = new Buffers()
   private stopping = false
   private whenIdle: (() => void) | undefined
 
@@ -144,6 +146,7 @@ export class GrpcServer {
         headers['grpc-encoding'] as string | undefined,
         this.options.maxMessage,
         this.context.admission,
+        this.buffers,
       )
       this.follow(stream, request, method, refuse)
     } catch (error) {

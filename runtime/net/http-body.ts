@@ -1,6 +1,7 @@
 /** Reading the body of an HTTP request: reserved before it is held, limited on the wire and decompressed, and in time. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Admission } from '../admission.js'
+import type { Buffers } from '../buffers.js'
 import type { Clock } from '../component.js'
 import { RetryableError } from '../errors.js'
 import { Body } from './body.js'
@@ -11,6 +12,7 @@ export interface HttpBodyOptions {
   readonly clock: Clock
   /** Bytes, on the wire and again decompressed. */
   readonly limit: number
+  readonly buffers: Buffers
   /** Milliseconds. */
   readonly readTimeout: number
 }
@@ -21,14 +23,14 @@ export interface HttpBodyOptions {
  */
 export const readBody = async (request: IncomingMessage, response: ServerResponse, options: HttpBodyOptions): Promise<Body> => {
   const encoding = encodingOf(request.headers['content-encoding'])
-  const body = new Body(options.admission, options.limit)
+  const body = new Body(options.admission, options.limit, options.buffers)
   try {
     const { 'content-length': length, expect } = request.headers
     if (length !== undefined) body.expect(Number(length))
     if (expect !== undefined) response.writeContinue()
     await receive(request, body, options)
     if (encoding === undefined) return body
-    const decompressed = await decompress(body.take(), encoding, options.admission, options.limit)
+    const decompressed = await decompress(body.take(), encoding, options.admission, options.limit, options.buffers)
     body.release()
     return decompressed
   } catch (error) {

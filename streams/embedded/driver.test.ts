@@ -44,7 +44,7 @@ describe('embedded driver on its disk', () => {
     await scene.stop()
     const other = new EmbeddedDriver(
       world.disk,
-      { stream: 'test', directory: '/stream', partitions: 3, fsync: 'group', maxSize: 1e9 },
+      { stream: 'test', directory: '/stream', partitions: 3, fsync: 'group', maxSize: 1e9, syncInterval: 0 },
       new TestPorts(world.clock),
     )
     await expect(other.open()).rejects.toThrow(/made with partitions: 2, and the configuration says 3.*drain/)
@@ -59,7 +59,7 @@ describe('embedded driver on its disk', () => {
     const ports = new TestPorts(new ManualClock(world.clock.now() - 3_600_000))
     const driver = new EmbeddedDriver(
       world.disk,
-      { stream: 'test', directory: '/stream', partitions: 1, fsync: 'group', maxSize: 1e9 },
+      { stream: 'test', directory: '/stream', partitions: 1, fsync: 'group', maxSize: 1e9, syncInterval: 0 },
       ports,
     )
     await driver.open()
@@ -180,7 +180,7 @@ describe('embedded driver in its directory', () => {
   const driver = (at: string) =>
     new EmbeddedDriver(
       realFiles,
-      { stream: 'test', directory: at, partitions: 1, fsync: 'group', maxSize: 1e9 },
+      { stream: 'test', directory: at, partitions: 1, fsync: 'group', maxSize: 1e9, syncInterval: 0 },
       new TestPorts(new ManualClock()),
     )
 

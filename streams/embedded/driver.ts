@@ -30,6 +30,7 @@ export interface EmbeddedOptions {
   readonly partitions: number
   readonly fsync: 'group' | 'never'
   readonly maxSize: number
+  readonly syncInterval: number
 }
 
 const CELL_NAME = 'checkpoint'
@@ -175,13 +176,13 @@ export class EmbeddedDriver implements Driver {
   }
 
   private openLog(): Promise<SegmentedLog> {
-    const { fsync, maxSize } = this.options
+    const { fsync, maxSize, syncInterval: interval } = this.options
     const segmentBytes = Math.min(64 * MiB, Math.max(64 * 1024, Math.floor(maxSize / 16)))
     const startAt = Math.max(0, ...[...this.checkpoints.values()].map(({ next }) => next))
     return SegmentedLog.open(
       this.files,
       this.directory,
-      { fsync, segmentBytes, reserveBytes: RESERVE_BYTES, startAt },
+      { fsync, segmentBytes, reserveBytes: RESERVE_BYTES, startAt, interval },
       this.events,
       this.ports.clock,
     )

@@ -48,7 +48,8 @@ export const diskWorld = (options?: Partial<WorldOptions>): DiskWorld => {
     get disk() {
       return disk
     },
-    driver: ports => new EmbeddedDriver(disk, { stream: 'test', directory: '/stream', partitions, fsync: 'group', maxSize }, ports),
+    driver: ports =>
+      new EmbeddedDriver(disk, { stream: 'test', directory: '/stream', partitions, fsync: 'group', maxSize, syncInterval: 0 }, ports),
     crash: () => {
       disk = disk.cut(random)
     },

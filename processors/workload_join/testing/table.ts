@@ -4,10 +4,11 @@ import { decodeEvents } from '../../../proto/events/codec.js'
 import type { CorrelatedEvent } from '../../../proto/events/event.js'
 import type { Plain } from '../../../proto/testing/oracle.js'
 import { SpanCursor } from '../../../proto/views/traces.js'
+import { Buffers } from '../../../runtime/buffers.js'
 import type { Windowing } from '../../../streams/index.js'
 import { Timetable } from '../../../streams/testing/timetable.js'
 import { type HandlerOptions, JoinHandler, type Outcome } from '../handler.js'
-import { Outputs } from '../outputs.js'
+import { type Output, Outputs } from '../outputs.js'
 import { Splitter } from '../split.js'
 
 export const WINDOWING: Windowing = { window: 10_000, grace: 15_000, maxGap: 90_000, history: 300_000 }
@@ -17,13 +18,13 @@ const OPTIONS: HandlerOptions = {
   holdSpans: true,
   room: () => true,
   maxWorkloads: 10_000,
-  outputs: new Outputs(),
+  outputs: new Outputs(new Buffers()),
 }
 
 export class Table {
   readonly outcomes: Partial<Record<Outcome, number>> = {}
   readonly ignored: Record<string, number> = {}
-  readonly timetable: Timetable<Batch>
+  readonly timetable: Timetable<Output>
   private readonly splitter = new Splitter()
   private outs: Batch[] = []
 
@@ -39,7 +40,7 @@ export class Table {
       },
       ignored: (reason: string, items: number) => (this.ignored[reason] = (this.ignored[reason] ?? 0) + items),
     }
-    this.timetable = new Timetable<Batch>((_, first) => new JoinHandler({ ...OPTIONS, ...options }, first, counts), windowing, maxHeld)
+    this.timetable = new Timetable<Output>((_, first) => new JoinHandler({ ...OPTIONS, ...options }, first, counts), windowing, maxHeld)
   }
 
   /** Appends a batch at an append time. */
@@ -57,7 +58,7 @@ export class Table {
   }
 
   take(): Batch[] {
-    this.outs = this.timetable.take()
+    this.outs = this.timetable.take().map(({ batch }) => batch)
     return this.outs
   }
 }

@@ -32,7 +32,7 @@ export const startReceiver = async ({ grpc = {}, http = {}, budget = 512 << 20 }
   const clock = new SystemClock()
   const log = new TestLog()
   const meter = new TestMeter()
-  const out = new Recorder()
+  const out = new Recorder(true)
   const admission = new MemoryAdmission(clock, budget)
   const protocols = {
     ...(grpc && { grpc: { endpoint: '127.0.0.1:0', ...grpc } }),
