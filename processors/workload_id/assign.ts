@@ -8,7 +8,9 @@ import { NumberPointView, PointView } from '../../proto/views/points.js'
 import { SPAN_KIND, SpanView } from '../../proto/views/traces.js'
 import * as attribute from '../../proto/vocabulary/attributes.js'
 import { ROLES } from '../../proto/vocabulary/roles.js'
+import { CallFinder } from './call_finder.js'
 import { deviceOf, isSlice, Owners, type Sharing } from './devices.js'
+import { Echo } from './echo.js'
 import { CALL_NAMES, DEVICE, ItemFacts, Memory, MODEL_CALL, POINT_NAMES, resourceTexts } from './facts.js'
 import type { Resolver, Subject } from './resolver.js'
 import { factsOf, SPELLINGS } from './spellings.js'
@@ -54,10 +56,13 @@ interface Known {
 export class Assigner {
   private readonly known = new Map<string, Known>()
   private readonly own: ItemFacts
-  private readonly calls: ItemFacts
+  private readonly callFacts: ItemFacts
+  private readonly calls = new CallFinder()
   private readonly points: ItemFacts
   /** A record can decide for itself by these; where none occurs in a group, no record is looked into. */
   private readonly marks: readonly Buffer[]
+  /** How all of them begin: mostly it does not occur, and one search tells. */
+  private readonly markBegin: Buffer
   private remembered = 0
 
   constructor(
@@ -67,9 +72,10 @@ export class Assigner {
   ) {
     const own = [...SPELLINGS.explicit, ...attributes]
     this.own = new ItemFacts(own)
-    this.calls = new ItemFacts([...CALL_NAMES, ...attributes])
+    this.callFacts = new ItemFacts([...CALL_NAMES, ...attributes])
     this.points = new ItemFacts([...POINT_NAMES, ...attributes])
     this.marks = own.map(name => Buffer.from(name))
+    this.markBegin = Buffer.from(commonBeginning(own))
   }
 
   /** The same object when nothing in it belongs to anybody. Throws WireError. */
@@ -92,8 +98,9 @@ export class Assigner {
     if (signal === 'metrics') return this.splitPoints(known, group)
     const { buffer, byteOffset, length } = group.rest
     const rest = Buffer.from(buffer, byteOffset, length)
-    const marked = this.marks.some(mark => rest.includes(mark))
+    const marked = rest.includes(this.markBegin) && this.marks.some(mark => rest.includes(mark))
     const own = marked ? undefined : this.ofResource(known)
+    if (own && signal === 'traces' && !this.calls.among(group.rest)) return new Map([[own, { group, items: this.calls.spans }]])
     return splitGroup(signal, group, items => {
       const { item } = items
       const client = item instanceof SpanView && item.kind === SPAN_KIND.client
@@ -106,7 +113,7 @@ export class Assigner {
   }
 
   private ofRecord(known: Known, { item }: ItemCursor, client: boolean): Assignment {
-    const facts = (client ? this.calls : this.own).read(item, client ? ASKED.call : ASKED.own)
+    const facts = (client ? this.callFacts : this.own).read(item, client ? ASKED.call : ASKED.own)
     const before = known.records.get(facts)
     if (before) return before
     const texts = facts.texts(item)
@@ -132,6 +139,7 @@ export class Assigner {
     const decisions: PointDecision[] = []
     const ownerOf = new Map<string, Assignment>()
     let shared = false
+    this.echo.begin()
     const parts = splitGroup('metrics', group, items => {
       const decision = this.ofPoint(known, items)
       decisions.push(decision)
@@ -172,20 +180,24 @@ export class Assigner {
     if (serials[1] !== this.metricSerial || serials[1] === 1) {
       this.metricSerial = serials[1]!
       this.subject = subjectOf(metric?.name())
+      this.echo.nextMetric()
     }
     const { subject } = this
+    const echoed = this.echo.look(item, subject)
+    if (echoed) return echoed
     const facts = this.points.read(item, ASKED[subject])
     const before = known.points.get(facts)
-    if (before) return before
+    if (before) return this.echo.remember(before)
     const texts = facts.texts(item)
     const assignment = same(known, this.ofLabels(known, texts, subject))
     const decided = { assignment, texts, device: subject === 'device' ? deviceOf(texts) : undefined }
     known.points.set(facts, decided)
     this.remember()
-    return decided
+    return this.echo.remember(decided)
   }
   private metricSerial = 0
   private subject: Subject = 'other'
+  private readonly echo = new Echo<PointDecision>()
 
   private ofLabels(known: Known, texts: Texts, subject: Subject): Assignment {
     const found = this.resolve(known, known.explicit ? NO_TEXTS : texts, subject)
@@ -217,6 +229,13 @@ export class Assigner {
     this.remembered = 0
   }
 }
+
+const commonBeginning = (texts: readonly string[]): string =>
+  texts.reduce((common, text) => {
+    let length = 0
+    while (length < common.length && common[length] === text[length]) length++
+    return common.slice(0, length)
+  })
 
 /** Whether a sample is of a device, whose exporter does not own it. */
 export const subjectOf = (metric: string | undefined): Subject => (roleOf(metric)?.level === 'device' ? 'device' : 'other')

@@ -81,11 +81,14 @@ export class Counter {
     if (at < length && (this.settled(at) || this.time(at) <= this.bookedTime)) {
       // Inside what is booked: it can only reveal a reset that nobody saw.
       const known = this.arena.zeros(width)
-      for (let i = 0; i < width; i++) known[i] = this.growthOf(before, at, i)
+      for (let i = 0; i < width; i++) known[i] = this.growthOf(before, at, i, this.falls(before, at))
       this.insert(at, time, from, offset, share)
       this.settle(at)
       this.settle(after)
-      for (let i = 0; i < width; i++) this.addLate(i, Math.max(0, this.growthOf(before, at, i) + this.growthOf(at, after, i) - known[i]!))
+      for (let i = 0; i < width; i++) {
+        const growth = this.growthOf(before, at, i, this.falls(before, at)) + this.growthOf(at, after, i, this.falls(at, after))
+        this.addLate(i, Math.max(0, growth - known[i]!))
+      }
       return
     }
     this.insert(at, time, from, offset, share)
@@ -123,8 +126,9 @@ export class Counter {
     this.settle(at)
     const { data } = this.arena
     const booked = this.time(at - 1) === this.bookedTime
+    const falls = this.falls(at - 1, at)
     for (let i = 0; i < this.width; i++) {
-      const growth = this.growthOf(at - 1, at, i) - (booked ? data[this.base + i]! : 0)
+      const growth = this.growthOf(at - 1, at, i, falls) - (booked ? data[this.base + i]! : 0)
       if (booked) data[this.base + i] = Math.max(0, -growth)
       if (growth > 0) this.addLate(i, growth)
     }
@@ -157,7 +161,10 @@ export class Counter {
     for (let i = 0; i < width; i++) due[i] = -data[base + i]!
     let moved = false
     for (; at < length && this.time(at) <= end; at++) {
-      if (!this.settled(at)) for (let i = 0; i < width; i++) due[i]! += this.growthOf(at - 1, at, i)
+      if (!this.settled(at)) {
+        const falls = this.falls(at - 1, at)
+        for (let i = 0; i < width; i++) due[i]! += this.growthOf(at - 1, at, i, falls)
+      }
       this.bookedTime = this.time(at)
       moved = true
     }
@@ -166,8 +173,9 @@ export class Counter {
         ? (end - this.time(at - 1)) / (this.time(at) - this.time(at - 1))
         : 0
     if (!moved && part === 0) return
+    const falls = part > 0 && this.falls(at - 1, at)
     for (let i = 0; i < width; i++) {
-      let begun = part > 0 ? this.growthOf(at - 1, at, i) * part : 0
+      let begun = part > 0 ? this.growthOf(at - 1, at, i, falls) * part : 0
       if (i < width - this.fluid) begun = Math.floor(begun)
       const amount = due[i]! + begun
       // A sample that came between two others can show that too much was spread to the earlier side: then the later side gets less.
@@ -222,12 +230,12 @@ export class Counter {
     this.arena.data[this.base + this.width + component]! += amount
   }
 
-  /** Growth of one component, as far as it counts, between two samples that are neighbours; after a reset the later value is the growth. */
-  private growthOf(before: number, after: number, component: number): number {
+  /** Growth of one component, as far as it counts, between two samples that are neighbours; where one falls, which is a reset, the later value is the growth. */
+  private growthOf(before: number, after: number, component: number, falls: boolean): number {
     const { data } = this.arena
     const to = this.sample(after)
     const value = data[to + VALUES + component]!
-    const growth = this.falls(before, after) ? value : value - data[this.sample(before) + VALUES + component]!
+    const growth = falls ? value : value - data[this.sample(before) + VALUES + component]!
     return growth * data[to + SHARE]!
   }
 

@@ -39,6 +39,15 @@ export class Attributes {
     this.places[at + 1] = end
   }
 
+  /** From the first attribute's body to the end of the last one's; what lies between them is included. Only when there are any. */
+  get start(): number {
+    return this.places[0]!
+  }
+
+  get end(): number {
+    return this.places[(this.length - 1) * STRIDE + 1]!
+  }
+
   /** Adds the KeyValue that is the current field. */
   addField(field: Fields): void {
     field.expect(BYTES)
