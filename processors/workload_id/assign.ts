@@ -50,7 +50,8 @@ interface Known {
   readonly records: Memory<Assignment>
   readonly points: Memory<PointDecision>
   readonly distinct: Map<string, Assignment>
-  readonly written: Map<Assignment, Uint8Array>
+  /** The resource with what the assignment says; undefined where it says so already. */
+  readonly written: Map<Assignment, Uint8Array | undefined>
 }
 
 export class Assigner {
@@ -275,8 +276,7 @@ const resourceOf = ({ written }: Known, group: Group, assignment: Assignment): U
   const { identities, caller, sharing } = assignment
   const [identity, ...others] = identities
   if (!identity && caller === undefined) return group.resource
-  let resource = written.get(assignment)
-  if (!resource) {
+  if (!written.has(assignment)) {
     const values: Record<string, AttributeValue> = {
       ...(identity && {
         [attribute.WORKLOAD_ID]: identity.id,
@@ -288,8 +288,9 @@ const resourceOf = ({ written }: Known, group: Group, assignment: Assignment): U
       ...(others.length > 0 ? { [attribute.GPU_OWNERS]: others.map(({ id }) => id) } : {}),
     }
     const actions = Object.entries(values).map(([key, value]) => ({ action: 'upsert', key, value }) as const)
-    resource = new AttributeEditor(actions).editResource(group).resource
-    written.set(assignment, resource)
+    const { resource } = new AttributeEditor(actions).editResource(group)
+    // One that says so already comes back as it is, in memory that is not ours to keep.
+    written.set(assignment, resource === group.resource ? undefined : resource)
   }
-  return resource
+  return written.get(assignment) ?? group.resource
 }

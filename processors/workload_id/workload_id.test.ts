@@ -115,6 +115,19 @@ describe('spans', () => {
     expect(await through(batch)).toBe(batch)
     expect(meter.sum('ai_factory_gateway_unresolved', { reason: 'no_workload' })).toBe(2)
   })
+  test('a batch that says all of it already is passed as the same object, also when the memory of one before it is used again', async () => {
+    const { through } = setup()
+    const said = {
+      'ai_factory.workload.id': 'prod/chat/llama',
+      'ai_factory.workload.source': 'explicit',
+      'ai_factory.workload.confidence': 'exact',
+    }
+    const first = spans(said, { kind: SERVER, attributes: {} })
+    expect(await through(first)).toBe(first)
+    for (const slice of first.slices) slice.fill(0xdd)
+    const second = spans(said, { kind: SERVER, attributes: {} })
+    expect(await through(second)).toBe(second)
+  })
   test('an explicit attribute on a span decides for that span', async () => {
     const { groups } = setup()
     const out = await groups(

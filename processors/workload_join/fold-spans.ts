@@ -1,7 +1,7 @@
 /** Spans into the state: counts, tokens and exemplars, booked whole to the window of their end (rules 6, 10, 12). */
 import type { Group } from '../../proto/batch.js'
 import { GROUP, KEY_VALUE, SCOPE_GROUP, SPAN, STATUS } from '../../proto/fields.js'
-import { AnyValue } from '../../proto/views/any-value.js'
+import { AnyValue, STRING } from '../../proto/views/any-value.js'
 import { KeySet } from '../../proto/views/attributes.js'
 import { SPAN_KIND, STATUS_CODE } from '../../proto/views/traces.js'
 import { AGGREGATES, OPERATION_KEY, TOKEN_KEYS } from '../../proto/vocabulary/usage.js'
@@ -11,6 +11,7 @@ import { type SourceFigures, SpanSums, type Workload } from './state.js'
 
 const KEYS = [...TOKEN_KEYS.input, ...TOKEN_KEYS.output, ...TOKEN_KEYS.cached, OPERATION_KEY]
 const KEY_SET = new KeySet(KEYS)
+const AGGREGATE_SET = new KeySet(AGGREGATES)
 const OUTPUTS = TOKEN_KEYS.input.length
 const CACHED = OUTPUTS + TOKEN_KEYS.output.length
 const OPERATION = CACHED + TOKEN_KEYS.cached.length
@@ -100,7 +101,7 @@ export class SpanFold {
     if (!inner.next() || inner.number !== KEY_VALUE.value) return usage
     const value = this.value.read(inner.bytes, inner.start, inner.end)
     if (key === OPERATION) {
-      this.aggregate = AGGREGATES.includes(value.string() ?? '')
+      this.aggregate = value.kind === STRING && AGGREGATE_SET.indexOf(value.bytes, value.start, value.end) >= 0
       return usage
     }
     const amount = value.number() ?? Number(value.string() ?? Number.NaN)

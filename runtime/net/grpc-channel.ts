@@ -73,6 +73,7 @@ export class GrpcChannel {
       // The server was about to close this connection and never looked at the call.
       this.current = undefined
     }
+    if (signal.aborted) throw signal.reason
     try {
       return await this.connected().call(headers, request, signal)
     } catch (error) {
