@@ -17,9 +17,6 @@ export interface Total extends Interval {
 /** Of the amounts that one point says about `over`: the point to write. Points whose `shape` changed (bounds of buckets) begin anew. */
 export type Summing = (series: string, over: Interval, values: readonly number[], shape?: string) => Total
 
-/** As it is: deltas. */
-export const asDeltas: Summing = (_series, { start, end }, values) => ({ start, end, values })
-
 export interface SumLimits {
   /** Series that are remembered; beyond them the one that has been silent longest is forgotten, and begins anew when it speaks again. */
   readonly series: number

@@ -3,7 +3,7 @@
  */
 import { Group } from '../batch.js'
 import { Writer } from '../wire.js'
-import { asDeltas, type Interval, type Summing } from './cumulative.js'
+import type { Interval, Summing } from './cumulative.js'
 
 /** A bigint is written as an int, a number as a double. */
 export type AttributeValue = string | number | bigint | boolean | readonly string[]
@@ -37,7 +37,6 @@ export const writeAttributes = (writer: Writer, number: number, attributes: Attr
 /** AggregationTemporality. */
 const DELTA = 1
 const CUMULATIVE = 2
-const nanos = (millis: number): bigint => BigInt(millis) * 1_000_000n
 
 export interface NumberPoint {
   readonly attributes: Attributes
@@ -62,9 +61,9 @@ export class MetricsWriter {
 
   constructor(
     private readonly interval: Interval,
-    private readonly sums: Summing = asDeltas,
+    private readonly sums?: Summing,
   ) {
-    this.temporality = sums === asDeltas ? DELTA : CUMULATIVE
+    this.temporality = sums ? CUMULATIVE : DELTA
   }
 
   /** Metric {1 name, 3 unit, 5 gauge {1 data_points}}. */
@@ -80,8 +79,8 @@ export class MetricsWriter {
       points,
       7,
       (data, { attributes, value }) => {
-        const total = this.sums(seriesName(name, attributes), this.interval, [value])
-        writeNumber(data, attributes, total, total.values[0] ?? 0)
+        const total = this.sums?.(seriesName(name, attributes), this.interval, [value])
+        writeNumber(data, attributes, total ?? this.interval, total?.values[0] ?? value)
       },
       data => data.uint(2, this.temporality).uint(3, 1),
     )
@@ -94,7 +93,9 @@ export class MetricsWriter {
       unit,
       points,
       9,
-      (data, { attributes, count, sum, bounds, counts }) => {
+      (data, point) => {
+        const { attributes, count, sum, bounds, counts } = point
+        if (!this.sums) return writeHistogram(data, this.interval, point)
         const total = this.sums(seriesName(name, attributes), this.interval, [count, sum, ...counts], bounds.join())
         const [totalCount = 0, totalSum = 0, ...totalCounts] = total.values
         writeHistogram(data, total, { attributes, count: totalCount, sum: totalSum, bounds, counts: totalCounts })
@@ -130,7 +131,7 @@ export class MetricsWriter {
 /** NumberDataPoint {2 start, 3 time, 4 as_double, 7 attributes}. */
 const writeNumber = (data: Writer, attributes: Attributes, { start, end }: Interval, value: number): void => {
   data.message(1, point => {
-    point.fixed64(2, nanos(start)).fixed64(3, nanos(end)).double(4, value)
+    point.millis(2, start).millis(3, end).double(4, value)
     writeAttributes(point, 7, attributes)
   })
 }
@@ -140,20 +141,14 @@ const writeNumber = (data: Writer, attributes: Attributes, { start, end }: Inter
  * Counts on the wire are whole; the count is that of the buckets, as OTLP demands.
  */
 const writeHistogram = (data: Writer, { start, end }: Interval, { attributes, count, sum, bounds, counts }: HistogramPoint): void => {
-  const whole = counts.map(Math.round)
-  const packedCounts = new DataView(new ArrayBuffer(whole.length * 8))
-  whole.forEach((value, i) => {
-    packedCounts.setBigUint64(i * 8, BigInt(value), true)
-  })
-  const packedBounds = new DataView(new ArrayBuffer(bounds.length * 8))
-  bounds.forEach((value, i) => {
-    packedBounds.setFloat64(i * 8, value, true)
-  })
-  const total = whole.length > 0 ? whole.reduce((all, each) => all + each, 0) : Math.round(count)
+  let total = counts.length > 0 ? 0 : Math.round(count)
+  for (const each of counts) total += Math.round(each)
   data.message(1, point => {
-    point.fixed64(2, nanos(start)).fixed64(3, nanos(end))
-    point.fixed64(4, BigInt(total)).double(5, sum)
-    point.bytes(6, new Uint8Array(packedCounts.buffer)).bytes(7, new Uint8Array(packedBounds.buffer))
+    point.millis(2, start).millis(3, end).count(4, total).double(5, sum)
+    point.header(6, counts.length * 8)
+    for (const each of counts) point.countValue(Math.round(each))
+    point.header(7, bounds.length * 8)
+    for (const bound of bounds) point.doubleValue(bound)
     writeAttributes(point, 9, attributes)
   })
 }
@@ -173,10 +168,10 @@ export const logGroup = (
 ): Group => {
   const record = new Writer(2048)
   record.message(2, log => {
-    log.fixed64(1, nanos(time)).uint(2, 9).string(3, 'INFO')
+    log.millis(1, time).uint(2, 9).string(3, 'INFO')
     writeAnyValue(log, 5, body)
     writeAttributes(log, 6, attributes)
-    log.fixed64(11, nanos(time)).string(12, eventName)
+    log.millis(11, time).string(12, eventName)
   })
   return group(resource, scope, record.finish())
 }
