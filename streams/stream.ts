@@ -3,7 +3,7 @@ import type { Entry, Handler, Windowing } from './handler.js'
 
 /**
  * Why entries were not taken. Retryable: the sender repeats all of them after a while. Otherwise (`too_large`) the same entries are never taken.
- * `reason` is a counter's label: `disk_full`, `disk_slow`, `stream_full`, `unwritable`, `unreachable`, `stopped`, `too_large`.
+ * `reason` is a counter's label: `disk_full`, `disk_slow`, `stream_full`, `unwritable`, `unreachable`, `stopped`, `not_read`, `too_large`.
  */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
@@ -38,6 +38,8 @@ export interface Task<Out> {
   deliver(outs: readonly Out[], epoch: string): Promise<void>
   /** A copy was recognised and goes nowhere: for the processor's own counters. Not called for what is read again after a restart. */
   duplicate?(kind: number, items: number): void
+  /** A bug of ours ended the reading: nothing more is handed out, and appends are refused as `not_read`, until the task is run anew. Logged already. */
+  broken?(): void
 }
 
 export interface Running {

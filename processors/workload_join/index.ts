@@ -5,6 +5,7 @@ import { WireError } from '../../proto/wire.js'
 import { Buffers } from '../../runtime/buffers.js'
 import { component, type Upstream } from '../../runtime/component.js'
 import { PermanentError, RetryableError } from '../../runtime/errors.js'
+import { HEALTH } from '../../runtime/health.js'
 import { type Entry, Refusal, type Running, STREAMS, type Stream, type Windowing, windowingProblem } from '../../streams/index.js'
 import { deliverInOrder } from './deliver.js'
 import { JoinHandler } from './handler.js'
@@ -100,6 +101,8 @@ class WorkloadJoin {
   private readonly meters: ReturnType<typeof joinMeters>
   private running: Running | undefined
   private stopping = new AbortController()
+  /** Tells the health of the gateway that this works again. */
+  private mend = (): void => {}
 
   constructor(
     private readonly config: Options,
@@ -145,6 +148,11 @@ class WorkloadJoin {
         for (const out of outs) outputs.done(out)
       },
       duplicate: (kind, items) => meters.outcome(KIND.signal(kind), 'duplicate', items),
+      broken: () => {
+        this.mend = context.host
+          .get(HEALTH)
+          .failed(`${context.id} does not read stream ${config.stream} any more after a bug, which is in the log; restart the gateway`)
+      },
     })
   }
 
@@ -185,6 +193,7 @@ class WorkloadJoin {
       await running.stop(deadline)
     } finally {
       deadline.removeEventListener('abort', give)
+      this.mend()
       this.stopping.abort()
     }
   }

@@ -21,7 +21,7 @@ const open = (options = '{}', streamOptions: Record<string, unknown> = {}, place
   const clock = new SystemClock()
   const kit = harness('workload_join', { clock, host: new TokenMap() })
   const section = streamsSection.parse({ workloads: { directory: join(directory, place), partitions: 2, tick: '50ms', ...streamOptions } })
-  const host = new TokenMap().put(STREAMS, openStreams(section, kit.context))
+  const host = new TokenMap(kit.context.host).put(STREAMS, openStreams(section, kit.context))
   const given: Batch[] = []
   const answers: (() => Promise<void>)[] = []
   const next = async (out: Batch) => {
@@ -120,6 +120,32 @@ describe('workload_join on a stream on disk', () => {
   test('rule 24: while the stream is not running senders are told to retry', async () => {
     const { instance } = open()
     await expect(instance.consume(samples())).rejects.toMatchObject({ name: 'RetryableError', reason: 'stopped' })
+  })
+
+  test('rule 24: after a bug that ended the reading the gateway is not ready and senders are told to retry; a new start mends it', async () => {
+    const { instance, kit } = open('hold_spans: false')
+    const counter = kit.meter.counter.bind(kit.meter)
+    kit.meter.counter = (name, help, labels) => {
+      if (labels?.outcome === 'duplicate') throw new TypeError('bug')
+      return counter(name, help, labels)
+    }
+    kit.health.ready()
+    await instance.start?.()
+    const now = Date.now()
+    const request = () => batch('traces', { resource: RESOURCE, items: [span({ start: now - 1, end: now })] })
+    const same = request()
+    await instance.consume(same)
+    expect(kit.health.readySince).toBeDefined()
+    await instance.consume(Batch.of('traces', same.slices, 1))
+    await until(() => kit.health.readySince === undefined)
+    expect(kit.health.problem).toContain('restart the gateway')
+    await expect(instance.consume(request())).rejects.toMatchObject({ name: 'RetryableError', reason: 'not_read', after: 10_000 })
+    await instance.stop?.(deadline())
+    kit.meter.counter = counter
+    await instance.start?.()
+    expect(kit.health.readySince).toBeDefined()
+    await instance.consume(request())
+    await instance.stop?.(deadline())
   })
 
   test('a request whose resource cannot be read is refused for good', async () => {

@@ -16,6 +16,8 @@ export const MAX_ENTRY_BYTES = 16 * 1024 * 1024
 const MAX_KEY_BYTES = 65_535
 /** Keys whose bytes and partition are remembered. */
 const KEY_CACHE = 20_000
+/** Milliseconds that senders wait for somebody to restart the gateway. */
+const RESTART_AFTER_MS = 10_000
 
 export interface KeyedStreamOptions extends RunnerOptions {
   readonly maxRecordBytes: number
@@ -32,6 +34,7 @@ export class KeyedStream implements Stream {
   private readonly counters: StreamCounters
   private readonly places = new Map<string, Place>()
   private driver: Driver | undefined
+  private reader: { readonly failed: boolean } | undefined
   private stopped: Promise<void> = Promise.resolve()
 
   constructor(
@@ -48,6 +51,8 @@ export class KeyedStream implements Stream {
     for (const entry of entries) items += entry.items
     try {
       if (!this.driver) throw new Refusal(`stream ${this.name} is not running`, 'stopped', true, 1000)
+      if (this.reader?.failed)
+        throw new Refusal(`stream ${this.name} is not read any more after a bug; restart the gateway`, 'not_read', true, RESTART_AFTER_MS)
       await this.driver.append(this.toRecords(this.driver, entries), false)
       this.counters.appended.add(items)
       return 'held'
@@ -77,6 +82,7 @@ export class KeyedStream implements Stream {
       throw error
     }
     const runner = new Runner(driver, task, this.options, this.ports, this.counters)
+    this.reader = runner
     runner.start()
     return { stop: deadline => this.stop(runner, driver, deadline) }
   }
