@@ -4,9 +4,10 @@ import type { Batch } from '../../proto/batch.js'
 import { WireError } from '../../proto/wire.js'
 import { Buffers } from '../../runtime/buffers.js'
 import { component, type Upstream } from '../../runtime/component.js'
-import { PermanentError, RetryableError } from '../../runtime/errors.js'
+import { PartialError, PermanentError, RetryableError } from '../../runtime/errors.js'
 import { HEALTH } from '../../runtime/health.js'
-import { type Entry, Refusal, type Running, STREAMS, type Stream, type Windowing, windowingProblem } from '../../streams/index.js'
+import { droppedItems } from '../../runtime/telemetry/ledger.js'
+import { type Entry, Refusal, type Running, STREAMS, type Stream, TooLarge, type Windowing, windowingProblem } from '../../streams/index.js'
 import { deliverInOrder } from './deliver.js'
 import { JoinHandler } from './handler.js'
 import { KIND } from './kinds.js'
@@ -165,6 +166,7 @@ class WorkloadJoin {
     try {
       appended = await this.stream.append(entries)
     } catch (error) {
+      if (error instanceof TooLarge) return this.refusePart(batch, error)
       if (!(error instanceof Refusal)) throw error
       const { message, reason, retryable, after } = error
       throw retryable ? new RetryableError(message, reason, after, { cause: error }) : new PermanentError(message, reason, { cause: error })
@@ -172,6 +174,19 @@ class WorkloadJoin {
     if (appended === 'held') return
     this.meters.outcome(batch.signal, 'unjoined', batch.items)
     await this.context.next(batch)
+  }
+
+  /** The rest is on the stream (rule 2). Copies for other owners are nobody's items: their sender is told of the sample itself. */
+  private refusePart(batch: Batch, { entries }: TooLarge): void {
+    const items = entries.reduce((sum, entry) => sum + (KIND.copy(entry.kind) ? 0 : entry.items), 0)
+    if (items === 0) return
+    const { meter, id } = this.context
+    droppedItems(meter, 'processor', id, batch.signal, 'too_large').add(items)
+    throw new PartialError(
+      `refused ${items === 1 ? 'an item that is' : `${items} items that are`} larger than 16 MiB with the resource: put less into one. The others were taken`,
+      'too_large',
+      items,
+    )
   }
 
   private split(batch: Batch): Entry[] {
