@@ -1,7 +1,7 @@
 /** What is thrown across an edge, and what is counted there. */
 import fc from 'fast-check'
 import { Batch } from '../proto/batch.js'
-import { PermanentError, RetryableError } from './errors.js'
+import { PartialError, PermanentError, RetryableError } from './errors.js'
 import { Recorder } from './testing/recorder.js'
 import { ALL, batch, world } from './testing/world.js'
 
@@ -61,6 +61,31 @@ describe('refusals and books', () => {
     expect(w.meter.sum('otelcol_receiver_refused_spans', { receiver: 'in', transport: 'grpc' })).toBe(20)
     expect(w.meter.sum('otelcol_processor_incoming_items', { processor: 'halving' })).toBe(30)
     expect(w.meter.sum('otelcol_processor_outgoing_items', { processor: 'halving' })).toBe(15)
+  })
+
+  it('balances every edge when part of a batch is refused for good, and tells whoever sent it how much', async () => {
+    const w = world()
+    const out = new Recorder()
+    const picky = w.processor(ALL, async (given, next) => {
+      await next(given)
+      throw new PartialError('3 are too large', 'too_large', 3)
+    })
+    const same = w.processor(ALL)
+    w.graph(
+      { f: { receivers: ['in'], processors: ['same', 'picky'], exporters: ['out'] } },
+      { processors: { same, picky }, exporters: { out: w.exporter(out) } },
+    )
+    await expect(w.send(batch('traces', 10))).rejects.toMatchObject({ items: 3, reason: 'too_large' })
+    const books = (component: string) =>
+      ['received', 'acknowledged', 'held', 'refused'].map(column => w.meter.sum(`ai_factory_gateway_${column}_items`, { component }))
+    expect(['in', 'same', 'picky', 'out'].map(books)).toEqual([
+      [10, 7, 0, 3],
+      [10, 7, 0, 3],
+      [10, 7, 0, 3],
+      [10, 10, 0, 0],
+    ])
+    expect(w.meter.sum('otelcol_receiver_accepted_spans', { receiver: 'in' })).toBe(7)
+    expect(w.meter.sum('otelcol_receiver_refused_spans', { receiver: 'in' })).toBe(3)
   })
 
   it('delivers every batch exactly once to every branch and balances, whatever fails, behind a caller that sends again', async () => {

@@ -5,7 +5,8 @@ import type { Temporality } from './temporality.js'
 
 /**
  * The one verb. The promise is the acknowledgement: resolved = delivered or durably held;
- * rejected = RetryableError (send again, perhaps after a while) or PermanentError (never). Any other rejection is a bug and read as retryable.
+ * rejected = RetryableError (send again, perhaps after a while) or PermanentError (never; a PartialError: only some of its items, the rest is acknowledged).
+ * Any other rejection is a bug and read as retryable.
  * A batch handed over belongs to everybody: nobody changes its bytes before the promise settles, and nobody reads them after: whoever keeps any of
  * them has copied them by then, because the memory is used again.
  */

@@ -1,7 +1,7 @@
 /** The edge between two components: what crosses it is counted, and what is thrown across it is a refusal of one of the two kinds. */
 import { WireError } from '../proto/wire.js'
 import type { Consume, Log } from './component.js'
-import { PermanentError, RetryableError } from './errors.js'
+import { PartialError, PermanentError, RetryableError, refusedItems } from './errors.js'
 import type { Observer } from './telemetry/ledger.js'
 
 /** Bytes that cannot be read will never be. Anything else but the two refusals is a bug of the component: told in full here, retryable for whoever sent the batch. */
@@ -22,9 +22,13 @@ export const edge = (consume: Consume, observers: readonly Observer[], log: Log)
       await consume(batch)
     } catch (thrown) {
       const refusal = asRefusal(thrown, log)
-      for (const observer of observers) observer.refused(batch, refusal.reason)
+      const refused = refusedItems(refusal, batch.items)
+      for (const observer of observers) {
+        observer.refused(batch, refusal.reason, refused)
+        if (refusal instanceof PartialError) observer.acknowledged(batch, batch.items - refused)
+      }
       throw refusal
     }
-    for (const observer of observers) observer.acknowledged(batch)
+    for (const observer of observers) observer.acknowledged(batch, batch.items)
   }
 }

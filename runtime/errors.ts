@@ -16,7 +16,7 @@ export class RetryableError extends Error {
 
 /** The same bytes will never be accepted. */
 export class PermanentError extends Error {
-  override readonly name = 'PermanentError'
+  override readonly name: string = 'PermanentError'
   constructor(
     message: string,
     readonly reason: string,
@@ -25,6 +25,26 @@ export class PermanentError extends Error {
     super(message, options)
   }
 }
+
+/**
+ * Everything of the batch is acknowledged but `items` of it, which are refused for good. Like any refusal for good it is an end: nothing is sent again.
+ * 0 items: a warning to a sender whose items may or may not be among those refused (they were merged with others).
+ */
+export class PartialError extends PermanentError {
+  override readonly name = 'PartialError'
+  constructor(
+    message: string,
+    reason: string,
+    readonly items: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, reason, options)
+  }
+}
+
+/** How many of the batch's `items` were refused. */
+export const refusedItems = (error: unknown, items: number): number =>
+  error instanceof PartialError ? Math.min(error.items, items) : items
 
 /** The refusal's label, whatever was thrown. */
 export const reasonOf = (error: unknown): string =>

@@ -1,5 +1,5 @@
 import { Batch } from '../proto/batch.js'
-import { PermanentError, RetryableError } from './errors.js'
+import { PartialError, PermanentError, RetryableError } from './errors.js'
 import { fanOut } from './fan-out.js'
 import { Recorder } from './testing/recorder.js'
 
@@ -58,6 +58,24 @@ describe('fan-out', () => {
     later.answer = () => undefined
     await expect(send(sent)).rejects.toMatchObject({ name: 'PermanentError', reason: 'bad_data' })
     expect([never.batches.length, later.batches.length]).toEqual([1, 2])
+  })
+
+  it('reports the gravest refusal for good: of all before one of part, and of parts the largest, also when a branch is repeated', async () => {
+    const [one, other, last] = [new Recorder(), new Recorder(), new Recorder()]
+    const send = to(one, other, last)
+    const part = (items: number) => () => new PartialError('large', 'too_large', items)
+    one.answer = part(1)
+    other.answer = part(2)
+    await expect(send(batch())).rejects.toMatchObject({ name: 'PartialError', items: 2 })
+    one.answer = part(3)
+    const sent = batch()
+    last.answer = () => new RetryableError('busy', 'queue_full')
+    await expect(send(sent)).rejects.toBeInstanceOf(RetryableError)
+    last.answer = () => undefined
+    await expect(send(sent)).rejects.toMatchObject({ name: 'PartialError', items: 3 })
+    last.answer = () => new PermanentError('unreadable', 'bad_data')
+    await expect(send(batch())).rejects.toMatchObject({ name: 'PermanentError' })
+    expect(one.batches).toHaveLength(3)
   })
 
   it('treats a branch that throws at once like one that rejects, and still serves the others', async () => {

@@ -1,7 +1,7 @@
 /** One batch to several branches. The batch is shared, never copied; the promise settles when every branch has. */
 import type { Batch } from '../proto/batch.js'
 import type { Consume } from './component.js'
-import { PermanentError } from './errors.js'
+import { PartialError, PermanentError } from './errors.js'
 
 /** Sends to one branch. */
 export type Branch = () => Promise<void>
@@ -9,8 +9,14 @@ export type Branch = () => Promise<void>
 interface Rest {
   /** Branches that asked to be tried again. */
   readonly branches: readonly Branch[]
-  /** The first refusal for good, kept until nothing is left to try. */
-  readonly permanent: unknown
+  /** The gravest refusal for good, kept until nothing is left to try. */
+  readonly permanent: PermanentError | undefined
+}
+
+/** One that refuses all outweighs one that refuses part, and of those the one that refuses most. */
+const graver = (one: PermanentError | undefined, other: PermanentError): PermanentError => {
+  if (!(one instanceof PartialError)) return one ?? other
+  return other instanceof PartialError && other.items <= one.items ? one : other
 }
 
 /**
@@ -28,7 +34,7 @@ export const fanOut = (branchesOf: (batch: Batch) => readonly Branch[]): Consume
     const again: Branch[] = []
     results.forEach((result, i) => {
       if (result.status === 'fulfilled') return
-      if (result.reason instanceof PermanentError) permanent ??= result.reason
+      if (result.reason instanceof PermanentError) permanent = graver(permanent, result.reason)
       else {
         retryable ??= result.reason
         again.push(branches[i]!)

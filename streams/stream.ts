@@ -2,8 +2,8 @@
 import type { Entry, Handler, Windowing } from './handler.js'
 
 /**
- * Why entries were not taken. Retryable: the sender repeats all of them after a while. Otherwise (`too_large`) the same entries are never taken.
- * `reason` is a counter's label: `disk_full`, `disk_slow`, `stream_full`, `unwritable`, `unreachable`, `stopped`, `too_large`.
+ * Why entries were not taken. Retryable: the sender repeats all of them after a while. Otherwise (TooLarge) the same entries are never taken.
+ * `reason` is a counter's label: `disk_full`, `disk_slow`, `stream_full`, `unwritable`, `unreachable`, `stopped`, `not_read`, `too_large`.
  */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
@@ -16,6 +16,16 @@ export class Refusal extends Error {
     options?: ErrorOptions,
   ) {
     super(message, options)
+  }
+}
+
+/** The entries that are larger than a stream takes; the others are held, and nothing is to be repeated. */
+export class TooLarge extends Refusal {
+  constructor(
+    message: string,
+    readonly entries: readonly Entry[],
+  ) {
+    super(message, 'too_large', false)
   }
 }
 
@@ -38,6 +48,8 @@ export interface Task<Out> {
   deliver(outs: readonly Out[], epoch: string): Promise<void>
   /** A copy was recognised and goes nowhere: for the processor's own counters. Not called for what is read again after a restart. */
   duplicate?(kind: number, items: number): void
+  /** A bug of ours ended the reading: nothing more is handed out, and appends are refused as `not_read`, until the task is run anew. Logged already. */
+  broken?(): void
 }
 
 export interface Running {
@@ -49,7 +61,7 @@ export interface Stream {
   readonly name: string
   /**
    * Resolves when every entry is durable, in the given order per key. Rejects with a Refusal; then none, some or all of them may lie on the log,
-   * and repeating all is harmless where entries carry fingerprints.
+   * and repeating all is harmless where entries carry fingerprints; with TooLarge, exactly the entries that it does not name.
    */
   append(entries: readonly Entry[]): Promise<Appended>
   /** Opens the stream and runs the task. Rejects with a message for a person when it cannot (directory in use, partitions changed, options that do not fit). */

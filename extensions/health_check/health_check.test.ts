@@ -18,7 +18,7 @@ const open = (options: Record<string, unknown> = {}) => {
 }
 
 describe('health_check', () => {
-  it('answers 503 before the gateway is ready, 200 while it is, and 503 from the moment it stops', async () => {
+  it('answers 503 before the gateway is ready, 200 while it is, and 503 while a component has failed and from the moment it stops', async () => {
     const { extension, health, get } = open()
     await extension.start?.()
     try {
@@ -34,6 +34,11 @@ describe('health_check', () => {
         upSince: new Date(health.readySince!).toISOString(),
         uptime: expect.stringMatching(/^[\d.]+s$/),
       })
+      const mend = health.failed('the join is broken; restart the gateway')
+      const failed = await get('/')
+      expect([failed.status, JSON.parse(failed.body).problem]).toEqual([503, 'the join is broken; restart the gateway'])
+      mend()
+      expect((await get('/')).status).toBe(200)
       health.notReady()
       expect([(await get('/')).status, (await get('/ready')).status]).toEqual([503, 503])
     } finally {

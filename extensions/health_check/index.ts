@@ -20,7 +20,7 @@ export default component({
     response_body: z
       .strictObject({
         healthy: z.string().optional().describe('Body while telemetry is taken, instead of the JSON status.'),
-        unhealthy: z.string().optional().describe('Body before that and while stopping, instead of the JSON status.'),
+        unhealthy: z.string().optional().describe('Body before that, while stopping and after a failure, instead of the JSON status.'),
       })
       .prefault({})
       .describe('Fixed bodies for probes that look for a text.'),
@@ -34,7 +34,7 @@ export default component({
     const health = context.host.get(HEALTH)
     const { clock, log } = context
     const page = (asked: string) =>
-      asked === path || asked === '/ready' ? healthPage(health.readySince, clock.now(), response_body) : undefined
+      asked === path || asked === '/ready' ? healthPage(health.readySince, clock.now(), response_body, health.problem) : undefined
     let files: TlsFiles | undefined
     let server: PageServer | undefined
     return {

@@ -15,14 +15,14 @@ const goDuration = (ms: number): string => {
   return minutes > 0 ? `${minutes}m${seconds}` : seconds
 }
 
-/** `readySince` and `now`: milliseconds since the epoch. Status 200 when ready, 503 otherwise. */
-export const healthPage = (readySince: number | undefined, now: number, fixed: FixedBodies): Page => {
+/** `readySince` and `now`: milliseconds since the epoch. Status 200 when ready, 503 otherwise. `problem`: what has failed, which the Collector's page has no field for. */
+export const healthPage = (readySince: number | undefined, now: number, fixed: FixedBodies, problem?: string): Page => {
   const ready = readySince !== undefined
   const body = ready ? fixed.healthy : fixed.unhealthy
   const status = ready ? 200 : 503
   if (body !== undefined) return { status, type: 'text/plain; charset=utf-8', body }
   const said = ready
     ? { status: 'Server available', upSince: new Date(readySince).toISOString(), uptime: goDuration(now - readySince) }
-    : { status: 'Server not available', upSince: '0001-01-01T00:00:00Z', uptime: '' }
+    : { status: 'Server not available', upSince: '0001-01-01T00:00:00Z', uptime: '', ...(problem !== undefined && { problem }) }
   return { status, type: 'application/json', body: JSON.stringify(said) }
 }

@@ -1,7 +1,7 @@
 /** Outputs of the stream into the rest of the pipeline: merged by signal, repeated until they are taken. */
 import { Batch, type Signal } from '../../proto/batch.js'
 import type { Clock, Consume, Log } from '../../runtime/component.js'
-import { PermanentError, RetryableError, reasonOf } from '../../runtime/errors.js'
+import { PermanentError, RetryableError, reasonOf, refusedItems } from '../../runtime/errors.js'
 import type { JoinMeters } from './meters.js'
 
 /** Milliseconds before the first and between the last repetitions. */
@@ -46,10 +46,11 @@ const deliver = async (batch: Batch, { next, clock, log }: Downstream, meters: J
       return
     } catch (error) {
       if (error instanceof PermanentError) {
-        meters.rejected(batch.signal, reasonOf(error), batch.items)
+        const items = refusedItems(error, batch.items)
+        meters.rejected(batch.signal, reasonOf(error), items)
         log.error('a batch behind the join was refused for good and is dropped', {
           signal: batch.signal,
-          items: batch.items,
+          items,
           reason: reasonOf(error),
           error: error.message,
         })

@@ -4,8 +4,10 @@ import type { Batch } from '../../proto/batch.js'
 import { WireError } from '../../proto/wire.js'
 import { Buffers } from '../../runtime/buffers.js'
 import { component, type Upstream } from '../../runtime/component.js'
-import { PermanentError, RetryableError } from '../../runtime/errors.js'
-import { type Entry, Refusal, type Running, STREAMS, type Stream, type Windowing, windowingProblem } from '../../streams/index.js'
+import { PartialError, PermanentError, RetryableError } from '../../runtime/errors.js'
+import { HEALTH } from '../../runtime/health.js'
+import { droppedItems } from '../../runtime/telemetry/ledger.js'
+import { type Entry, Refusal, type Running, STREAMS, type Stream, TooLarge, type Windowing, windowingProblem } from '../../streams/index.js'
 import { deliverInOrder } from './deliver.js'
 import { JoinHandler } from './handler.js'
 import { KIND } from './kinds.js'
@@ -100,6 +102,8 @@ class WorkloadJoin {
   private readonly meters: ReturnType<typeof joinMeters>
   private running: Running | undefined
   private stopping = new AbortController()
+  /** Tells the health of the gateway that this works again. */
+  private mend = (): void => {}
 
   constructor(
     private readonly config: Options,
@@ -145,6 +149,11 @@ class WorkloadJoin {
         for (const out of outs) outputs.done(out)
       },
       duplicate: (kind, items) => meters.outcome(KIND.signal(kind), 'duplicate', items),
+      broken: () => {
+        this.mend = context.host
+          .get(HEALTH)
+          .failed(`${context.id} does not read stream ${config.stream} any more after a bug, which is in the log; restart the gateway`)
+      },
     })
   }
 
@@ -157,6 +166,7 @@ class WorkloadJoin {
     try {
       appended = await this.stream.append(entries)
     } catch (error) {
+      if (error instanceof TooLarge) return this.refusePart(batch, error)
       if (!(error instanceof Refusal)) throw error
       const { message, reason, retryable, after } = error
       throw retryable ? new RetryableError(message, reason, after, { cause: error }) : new PermanentError(message, reason, { cause: error })
@@ -164,6 +174,19 @@ class WorkloadJoin {
     if (appended === 'held') return
     this.meters.outcome(batch.signal, 'unjoined', batch.items)
     await this.context.next(batch)
+  }
+
+  /** The rest is on the stream (rule 2). Copies for other owners are nobody's items: their sender is told of the sample itself. */
+  private refusePart(batch: Batch, { entries }: TooLarge): void {
+    const items = entries.reduce((sum, entry) => sum + (KIND.copy(entry.kind) ? 0 : entry.items), 0)
+    if (items === 0) return
+    const { meter, id } = this.context
+    droppedItems(meter, 'processor', id, batch.signal, 'too_large').add(items)
+    throw new PartialError(
+      `refused ${items === 1 ? 'an item that is' : `${items} items that are`} larger than 16 MiB with the resource: put less into one. The others were taken`,
+      'too_large',
+      items,
+    )
   }
 
   private split(batch: Batch): Entry[] {
@@ -185,6 +208,7 @@ class WorkloadJoin {
       await running.stop(deadline)
     } finally {
       deadline.removeEventListener('abort', give)
+      this.mend()
       this.stopping.abort()
     }
   }

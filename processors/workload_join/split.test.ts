@@ -43,6 +43,17 @@ describe('a batch on its way to the stream', () => {
     expect(entry).toMatchObject({ kind: KIND.metrics, items: 2, firstTime: T0, lastTime: T0 + 1 })
   })
 
+  test('rule 2: an item larger than an entry stands alone, its neighbours lie together without it', () => {
+    const small = () => span({ start: T0, end: T0 + 1 })
+    const large = span({ start: T0, end: T0 + 1, attributes: { text: 'x'.repeat(5 << 20) } })
+    const entries = split(batch('traces', { resource: workload('a'), items: [small(), small(), large, small(), large, small()] }))
+    expect(entries.map(({ items, value }) => [items, Buffer.concat([...value]).length > 5 << 20])).toEqual([
+      [4, false],
+      [1, true],
+      [1, true],
+    ])
+  })
+
   test('rule 2: no entry spans more than a window of event times, and no item is lost or doubled', () => {
     const times = fc.array(fc.oneof(fc.integer({ min: 0, max: 60_000 }), fc.constant(-1)), { minLength: 1, maxLength: 30 })
     fc.assert(

@@ -83,15 +83,21 @@ export class Splitter {
   }
 }
 
-/** By windows of event time, then by bytes; a single item stays whole however large it is. */
+/** By windows of event time, then by bytes; a single item stays whole however large it is, and one larger than an entry stands alone. */
 const cut = (signal: Signal, group: Group, window: number): Group[] => {
   const byTime = [...splitGroup(signal, group, item => Math.floor(eventTime(item) / window)).values()]
   return byTime.flatMap(({ group: part }) => {
     if (part.size <= ENTRY_BYTES) return [part]
     let bytes = 0
+    let piece = 0
     const pieces = splitGroup(signal, part, ({ item }) => {
-      bytes += item.end - item.start
-      return Math.floor(bytes / ENTRY_BYTES)
+      const size = item.end - item.start
+      if (bytes > 0 && bytes + size > ENTRY_BYTES) {
+        bytes = 0
+        piece++
+      }
+      bytes += size
+      return piece
     })
     return [...pieces.values()].map(piece => piece.group)
   })

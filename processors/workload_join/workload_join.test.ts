@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import { Batch } from '../../proto/batch.js'
 import { SystemClock } from '../../runtime/clock.js'
-import { PermanentError, RetryableError } from '../../runtime/errors.js'
+import { PartialError, PermanentError, RetryableError } from '../../runtime/errors.js'
 import { TokenMap } from '../../runtime/host.js'
 import { harness } from '../../runtime/testing/harness.js'
 import { openStreams, STREAMS, streamsSection } from '../../streams/index.js'
@@ -21,7 +21,7 @@ const open = (options = '{}', streamOptions: Record<string, unknown> = {}, place
   const clock = new SystemClock()
   const kit = harness('workload_join', { clock, host: new TokenMap() })
   const section = streamsSection.parse({ workloads: { directory: join(directory, place), partitions: 2, tick: '50ms', ...streamOptions } })
-  const host = new TokenMap().put(STREAMS, openStreams(section, kit.context))
+  const host = new TokenMap(kit.context.host).put(STREAMS, openStreams(section, kit.context))
   const given: Batch[] = []
   const answers: (() => Promise<void>)[] = []
   const next = async (out: Batch) => {
@@ -88,7 +88,7 @@ describe('workload_join on a stream on disk', () => {
     await second.instance.stop?.(deadline())
   })
 
-  test('a retryable refusal behind the join is tried again until it is taken; a permanent one is counted and given up', async () => {
+  test('a retryable refusal behind the join is tried again until it is taken; a permanent one is counted, as far as it goes, and given up', async () => {
     const { instance, given, answers, kit } = open('hold_spans: false')
     answers.push(
       () => Promise.reject(new RetryableError('busy', 'unavailable', 5)),
@@ -102,6 +102,11 @@ describe('workload_join on a stream on disk', () => {
     await until(() => spansOf(given).length === 1)
     await instance.consume(batch('traces', { resource: RESOURCE, items: [span({ start: now - 1, end: now })] }))
     await until(() => kit.meter.sum('ai_factory_gateway_join_rejected_total') === 1)
+    answers.push(() => Promise.reject(new PartialError('two are too large', 'too_large', 2)))
+    const three = [1, 2, 3].map(back => span({ start: now - back - 1, end: now - back }))
+    await instance.consume(batch('traces', { resource: RESOURCE, items: three }))
+    await until(() => kit.meter.sum('ai_factory_gateway_join_rejected_total', { reason: 'too_large' }) > 0)
+    expect(kit.meter.sum('ai_factory_gateway_join_rejected_total', { reason: 'too_large' })).toBe(2)
     await instance.stop?.(deadline())
   })
 
@@ -120,6 +125,52 @@ describe('workload_join on a stream on disk', () => {
   test('rule 24: while the stream is not running senders are told to retry', async () => {
     const { instance } = open()
     await expect(instance.consume(samples())).rejects.toMatchObject({ name: 'RetryableError', reason: 'stopped' })
+  })
+
+  test('rule 2: items above 16 MiB are refused for good and counted, the rest of the request is taken', async () => {
+    const { instance, given, kit } = open('hold_spans: false')
+    await instance.start?.()
+    const now = Date.now()
+    const items = [0, 17 << 20, 1, 17 << 20, 2].map(bytes => span({ start: now - 1, end: now, attributes: { text: 'x'.repeat(bytes) } }))
+    const request = batch('traces', { resource: RESOURCE, items })
+    await expect(instance.consume(request)).rejects.toMatchObject({
+      name: 'PartialError',
+      reason: 'too_large',
+      items: 2,
+      message: expect.stringContaining('2 items that are larger than 16 MiB'),
+    })
+    await until(() => spansOf(given).length === 3)
+    const [large] = items.slice(1, 2)
+    await expect(instance.consume(batch('traces', { resource: RESOURCE, items: [large!] }))).rejects.toMatchObject({ items: 1 })
+    expect(kit.meter.sum('ai_factory_gateway_dropped_items', { kind: 'processor', reason: 'too_large', signal: 'traces' })).toBe(3)
+    expect(kit.meter.sum('ai_factory_gateway_stream_appended_items_total')).toBe(3)
+    await instance.stop?.(deadline())
+  })
+
+  test('rule 24: after a bug that ended the reading the gateway is not ready and senders are told to retry; a new start mends it', async () => {
+    const { instance, kit } = open('hold_spans: false')
+    const counter = kit.meter.counter.bind(kit.meter)
+    kit.meter.counter = (name, help, labels) => {
+      if (labels?.outcome === 'duplicate') throw new TypeError('bug')
+      return counter(name, help, labels)
+    }
+    kit.health.ready()
+    await instance.start?.()
+    const now = Date.now()
+    const request = () => batch('traces', { resource: RESOURCE, items: [span({ start: now - 1, end: now })] })
+    const same = request()
+    await instance.consume(same)
+    expect(kit.health.readySince).toBeDefined()
+    await instance.consume(Batch.of('traces', same.slices, 1))
+    await until(() => kit.health.readySince === undefined)
+    expect(kit.health.problem).toContain('restart the gateway')
+    await expect(instance.consume(request())).rejects.toMatchObject({ name: 'RetryableError', reason: 'not_read', after: 10_000 })
+    await instance.stop?.(deadline())
+    kit.meter.counter = counter
+    await instance.start?.()
+    expect(kit.health.readySince).toBeDefined()
+    await instance.consume(request())
+    await instance.stop?.(deadline())
   })
 
   test('a request whose resource cannot be read is refused for good', async () => {

@@ -1,7 +1,7 @@
 /** The encodings of OTLP/HTTP. A request is answered in its own. */
 import { fromJson, JsonError } from '../../proto/json/index.js'
 import { encodeStatus, encodeStatusJson, type RpcStatus } from '../../proto/rpc-status.js'
-import { encodeResponse, encodeResponseJson, type OtlpSignal } from '../../proto/services.js'
+import { encodeResponse, encodeResponseJson, type OtlpSignal, type PartialSuccess } from '../../proto/services.js'
 import { PermanentError } from '../../runtime/errors.js'
 
 export interface Encoding {
@@ -10,8 +10,8 @@ export interface Encoding {
   readonly weight: number
   /** The request as protobuf; may be the same bytes. Throws PermanentError `malformed`. */
   read(signal: OtlpSignal, body: Uint8Array): Uint8Array
-  /** An Export…ServiceResponse of full success. */
-  readonly accepted: Uint8Array | string
+  /** An Export…ServiceResponse; of full success unless part was refused. */
+  accepted(signal: OtlpSignal, partial: PartialSuccess | undefined): Uint8Array | string
   status(status: RpcStatus): Uint8Array | string
 }
 
@@ -19,7 +19,7 @@ const PROTOBUF: Encoding = {
   mediaType: 'application/x-protobuf',
   weight: 0,
   read: (_signal, body) => body,
-  accepted: encodeResponse(),
+  accepted: (_signal, partial) => encodeResponse(partial),
   status: encodeStatus,
 }
 
@@ -35,7 +35,7 @@ const JSON_TEXT: Encoding = {
       throw error
     }
   },
-  accepted: encodeResponseJson('traces'),
+  accepted: encodeResponseJson,
   status: encodeStatusJson,
 }
 

@@ -31,8 +31,8 @@ export class OtlpGrpc implements Lifecycle {
     for (const signal of OTLP_SIGNALS) {
       signals.set(GRPC_SERVICES[signal].export.path, signal)
       methods.set(GRPC_SERVICES[signal].export.path, async message => {
-        await this.door.enter(signal, message)
-        return ACCEPTED
+        const partial = await this.door.enter(signal, message)
+        return partial ? encodeResponse(partial) : ACCEPTED
       })
     }
     this.server = new GrpcServer(

@@ -1,6 +1,6 @@
 /** OTLP/HTTP: three paths; answers as the specification and the Collector give them. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { OtlpSignal } from '../../proto/services.js'
+import type { OtlpSignal, PartialSuccess } from '../../proto/services.js'
 import type { Admission } from '../../runtime/admission.js'
 import { Buffers } from '../../runtime/buffers.js'
 import type { Context, Lifecycle } from '../../runtime/component.js'
@@ -92,12 +92,13 @@ export class OtlpHttp implements Lifecycle {
         readTimeout: options.read_timeout,
         buffers: this.buffers,
       })
+      let partial: PartialSuccess | undefined
       try {
-        await this.door.enter(signal, this.read(signal, encoding, body.take()))
+        partial = await this.door.enter(signal, this.read(signal, encoding, body.take()))
       } finally {
         body.release()
       }
-      this.send(response, 200, {}, encoding, encoding.accepted)
+      this.send(response, 200, {}, encoding, encoding.accepted(signal, partial))
     } catch (error) {
       const refusal = refusalOf(error)
       if (refusal.reason === 'internal') context.log.error('a request failed for an unexpected reason', { signal, error: String(error) })

@@ -2,7 +2,7 @@
 
 import type { Admission } from '../../runtime/admission.js'
 import type { Upstream } from '../../runtime/component.js'
-import { RetryableError, reasonOf } from '../../runtime/errors.js'
+import { RetryableError, reasonOf, refusedItems } from '../../runtime/errors.js'
 import { messageOf, ScrapeError, scrapeErrorOf } from './failure.js'
 import type { BodyReader, HttpScraper } from './http.js'
 import type { JobOptions } from './options.js'
@@ -205,10 +205,11 @@ export class TargetLoop {
         await context.next(batch)
       }
     } catch (error) {
-      this.telemetry.refused(reasonOf(error), sending.items)
+      const points = refusedItems(error, sending.items)
+      this.telemetry.refused(reasonOf(error), points)
       context.log.warn('the points of a scrape were dropped: the pipeline refused them', {
         target: this.target.url.href,
-        points: sending.items,
+        points,
         reason: reasonOf(error),
         error: messageOf(error),
       })

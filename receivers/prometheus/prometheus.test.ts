@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { RetryableError } from '../../runtime/errors.js'
+import { PartialError, RetryableError } from '../../runtime/errors.js'
 import { DCGM, DCGM_SAMPLES, manySeries, VLLM, VLLM_POINTS } from './testing/expositions.js'
 import { type Answer, pointsOf, Scene, text } from './testing/scene.js'
 
@@ -296,6 +296,15 @@ test('a refused scrape is offered once more within its interval, then dropped an
   expect(refused()).toBe(1 + REPORTED)
   expect(scene.kit.out.batches).toHaveLength(2)
   expect(scene.kit.out.batches[0]).toBe(scene.kit.out.batches[1])
+})
+
+test('a scrape refused in part is offered once, and only the refused points count as lost', async () => {
+  const address = await scene.serve(text('a 1\n'))
+  scene.kit.out.answer = () => new PartialError('large', 'too_large', 1)
+  await scene.start({ scrape_configs: [job('partly', [address], { scrape_interval: '500ms' })] })
+  const refused = () => scene.kit.meter.sum('ai_factory_gateway_scrape_points_refused_total', { reason: 'too_large' })
+  await scene.until(() => refused() > 0, 'the refusal')
+  expect([refused(), scene.kit.out.batches.length]).toEqual([1, 1])
 })
 
 test('stop waits for an answer that has begun, not for one that has not, and for neither beyond its deadline', async () => {

@@ -1,9 +1,12 @@
 import type { z } from 'zod'
 import { Batch } from '../../proto/batch.js'
-import { PermanentError, RetryableError } from '../errors.js'
-import { turns } from '../testing/clock.js'
+import type { Consume } from '../component.js'
+import { PartialError, PermanentError, RetryableError } from '../errors.js'
+import { TestClock, turns } from '../testing/clock.js'
 import { TOO_LARGE } from './halving.js'
+import { Merging } from './merging.js'
 import type { batchOptions } from './options.js'
+import { Shutdown } from './shutdown.js'
 import { backend, namesIn, outcome, setUp, spans, type Written } from './testing/backend.js'
 
 describe('merging', () => {
@@ -86,6 +89,25 @@ describe('merging', () => {
     expect(sent).toEqual([[1, 2, 13, 4, 5], [1, 2], [13], [4, 5]])
     expect(meter.sum('otelcol_exporter_sent_spans')).toBe(4)
     expect(meter.sum('otelcol_exporter_send_failed_spans')).toBe(1)
+  })
+
+  test('a merged request refused in part is not sent again: every caller is warned; one that stands alone hears how much', async () => {
+    const clock = new TestClock()
+    const given: Batch[] = []
+    const next: Consume = async batch => {
+      given.push(batch)
+      throw new PartialError('large', 'too_large', 1)
+    }
+    const options = { flush_timeout: 100, min_size: 3, max_size: 3, sizer: 'items' } as const
+    const { consume } = new Merging(options, { merged: next, single: next }, { clock, shutdown: new Shutdown() })
+    const told = (batch: Batch) => consume(batch).catch(error => error)
+    expect(await Promise.all([told(spans(1)), told(spans(2, 3))])).toMatchObject([
+      { reason: 'too_large', items: 0 },
+      { reason: 'too_large', items: 0 },
+    ])
+    expect(given.map(namesIn)).toEqual([[1, 2, 3]])
+    expect(await told(spans(4, 5, 6))).toMatchObject({ items: 1 })
+    expect(await told(spans(1, 2, 3, 4, 5, 6))).toMatchObject({ reason: 'too_large', items: 2 })
   })
 
   test('a merged request that cannot be delivered is given back to every caller', async () => {

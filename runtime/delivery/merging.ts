@@ -1,7 +1,7 @@
 /** Merges small requests into larger ones; each caller is answered for its own request. */
 import { Batch } from '../../proto/batch.js'
 import type { Clock, Consume } from '../component.js'
-import { PermanentError } from '../errors.js'
+import { PartialError, PermanentError } from '../errors.js'
 import { cut } from './cut.js'
 import type { BatchOptions } from './options.js'
 import type { Shutdown } from './shutdown.js'
@@ -40,7 +40,8 @@ interface Company {
 /**
  * Requests of one signal (and epoch, and values of `apart`) wait for company until `min_size` is reached or `flush_timeout` has passed.
  * A merged request refused as bad data is sent once more request by request, so that only the guilty one is refused to its caller;
- * one that failed for now is given back to all its callers.
+ * one that failed for now is given back to all its callers. Of one refused in part the rest is acknowledged, so nothing is sent again: whose the refused
+ * items were is not known, they are counted where they were refused, and every caller is warned.
  */
 export class Merging {
   private readonly waiting = new Map<string, Company>()
@@ -111,7 +112,8 @@ export class Merging {
       for (const { resolve } of requests) resolve(undefined)
     } catch (error) {
       for (const { batch, resolve, reject } of requests) {
-        if (error instanceof PermanentError) resolve(this.next.single(batch))
+        if (error instanceof PartialError) reject(new PartialError(error.message, error.reason, 0, { cause: error }))
+        else if (error instanceof PermanentError) resolve(this.next.single(batch))
         else reject(error)
       }
     }
@@ -129,5 +131,15 @@ export class Merging {
 export const settleAll = async (parts: readonly Promise<void>[]): Promise<void> => {
   const results = await Promise.allSettled(parts)
   const failures = results.flatMap(result => (result.status === 'rejected' ? [result.reason as unknown] : []))
-  if (failures.length > 0) throw failures.find(failure => !(failure instanceof PermanentError)) ?? failures[0]
+  if (failures.length === 0) return
+  const whole =
+    failures.find(failure => !(failure instanceof PermanentError)) ?? failures.find(failure => !(failure instanceof PartialError))
+  if (whole) throw whole
+  const partial = failures.filter(failure => failure instanceof PartialError)
+  throw new PartialError(
+    partial[0]!.message,
+    partial[0]!.reason,
+    partial.reduce((sum, { items }) => sum + items, 0),
+    { cause: partial[0] },
+  )
 }

@@ -14,8 +14,9 @@ export type Place = Kind | 'pipeline'
 /** What an edge tells about a batch. */
 export interface Observer {
   taken(batch: Batch): void
-  acknowledged(batch: Batch): void
-  refused(batch: Batch, reason: string): void
+  /** `items` of the batch; both are called when part of it was refused for good. */
+  acknowledged(batch: Batch, items: number): void
+  refused(batch: Batch, reason: string, items: number): void
 }
 
 /** One value per signal, made when the signal is first seen. */
@@ -83,12 +84,12 @@ export class Ledger {
         row.received.add(items)
         row.held += items
       },
-      acknowledged({ signal, items }) {
+      acknowledged({ signal }, items) {
         const row = pageOf(signal)
         row.acknowledged.add(items)
         row.held -= items
       },
-      refused({ signal, items }, reason) {
+      refused({ signal }, reason, items) {
         const row = pageOf(signal)
         row.refused(reason).add(items)
         row.held -= items

@@ -21,8 +21,8 @@ export const receiverObserver = (meter: Meter, receiver: string): Observer => {
   }
   return {
     taken() {},
-    acknowledged: batch => of(batch).accepted.add(batch.items),
-    refused: batch => of(batch).refused.add(batch.items),
+    acknowledged: (batch, items) => of(batch).accepted.add(items),
+    refused: (batch, _reason, items) => of(batch).refused.add(items),
   }
 }
 

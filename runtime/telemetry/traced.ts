@@ -2,7 +2,7 @@
 import { SpanKind, SpanStatusCode, type Tracer } from '@opentelemetry/api'
 import type { Signal } from '../../proto/batch.js'
 import type { Consume } from '../component.js'
-import { reasonOf } from '../errors.js'
+import { reasonOf, refusedItems } from '../errors.js'
 import { ITEM_NAMES } from './names.js'
 
 const OPERATIONS: Readonly<Record<Signal, string>> = {
@@ -25,7 +25,7 @@ export const traced = (tracer: Tracer, receiver: string, next: Consume): Consume
       await next(batch)
     } catch (error) {
       span.setStatus({ code: SpanStatusCode.ERROR, message: reasonOf(error) })
-      end(0)
+      end(batch.items - refusedItems(error, batch.items))
       throw error
     }
     end(batch.items)

@@ -3,7 +3,7 @@ import { parse } from 'yaml'
 import type { Signal } from '../../proto/batch.js'
 import { SystemClock } from '../clock.js'
 import type { Clock, Component, Consumer, Host, Kind, Kinds, Lifecycle } from '../component.js'
-import { RetryableError } from '../errors.js'
+import { PartialError, RetryableError } from '../errors.js'
 import { optionRows } from '../option-rows.js'
 import { type Harness, harness } from './harness.js'
 import { OTLP_SIGNALS, type OtlpSignal, strangeBatch, unknownFields } from './strange.js'
@@ -169,13 +169,15 @@ const describeProcessor = (
     })
   })
 
-  it('tells its caller what the next consumer refused', async () => {
+  it('tells its caller what the next consumer refused, all or part', async () => {
     await forEach(async signal => {
       const { instance, kit } = await open()
       await instance.start?.()
       const refusal = new RetryableError('busy', 'queue_full', 1_500)
       kit.out.answer = () => refusal
       await expect(instance.consume(strangeBatch(signal))).rejects.toBe(refusal)
+      kit.out.answer = () => new PartialError('one is too large', 'too_large', 1)
+      await expect(instance.consume(strangeBatch(signal))).rejects.toMatchObject({ name: 'PartialError', items: 1 })
       await instance.stop?.(deadline())
     })
   })

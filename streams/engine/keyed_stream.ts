@@ -5,7 +5,7 @@ import type { Entry } from '../handler.js'
 import { partitionOf } from '../partitioner.js'
 import type { Ports } from '../ports.js'
 import { windowingProblem } from '../settings.js'
-import { type Appended, Refusal, type Running, type Stream, type Task } from '../stream.js'
+import { type Appended, Refusal, type Running, type Stream, type Task, TooLarge } from '../stream.js'
 import { type StreamCounters, streamCounters } from './metrics.js'
 import { cutInParts } from './parts.js'
 import { Runner, type RunnerOptions } from './runner.js'
@@ -16,6 +16,8 @@ export const MAX_ENTRY_BYTES = 16 * 1024 * 1024
 const MAX_KEY_BYTES = 65_535
 /** Keys whose bytes and partition are remembered. */
 const KEY_CACHE = 20_000
+/** Milliseconds that senders wait for somebody to restart the gateway. */
+const RESTART_AFTER_MS = 10_000
 
 export interface KeyedStreamOptions extends RunnerOptions {
   readonly maxRecordBytes: number
@@ -32,6 +34,7 @@ export class KeyedStream implements Stream {
   private readonly counters: StreamCounters
   private readonly places = new Map<string, Place>()
   private driver: Driver | undefined
+  private reader: { readonly failed: boolean } | undefined
   private stopped: Promise<void> = Promise.resolve()
 
   constructor(
@@ -44,13 +47,14 @@ export class KeyedStream implements Stream {
   }
 
   async append(entries: readonly Entry[]): Promise<Appended> {
-    let items = 0
-    for (const entry of entries) items += entry.items
+    const items = itemsOf(entries)
+    const tooLarge: Entry[] = []
     try {
       if (!this.driver) throw new Refusal(`stream ${this.name} is not running`, 'stopped', true, 1000)
-      await this.driver.append(this.toRecords(this.driver, entries), false)
-      this.counters.appended.add(items)
-      return 'held'
+      if (this.reader?.failed)
+        throw new Refusal(`stream ${this.name} is not read any more after a bug; restart the gateway`, 'not_read', true, RESTART_AFTER_MS)
+      const records = this.toRecords(this.driver, entries, tooLarge)
+      if (records.length > 0) await this.driver.append(records, false)
     } catch (error) {
       const refusal =
         error instanceof Refusal ? error : new Refusal(`stream ${this.name}: ${String(error)}`, 'unwritable', true, 1000, { cause: error })
@@ -61,6 +65,14 @@ export class KeyedStream implements Stream {
       this.counters.refused(refusal.reason).add(items)
       throw refusal
     }
+    const refused = itemsOf(tooLarge)
+    this.counters.appended.add(items - refused)
+    if (tooLarge.length === 0) return 'held'
+    this.counters.refused('too_large').add(refused)
+    throw new TooLarge(
+      `stream ${this.name}: ${refused} items are never taken: their value is larger than ${MAX_ENTRY_BYTES} bytes or their key than ${MAX_KEY_BYTES}`,
+      tooLarge,
+    )
   }
 
   async run<Out>(task: Task<Out>): Promise<Running> {
@@ -77,6 +89,7 @@ export class KeyedStream implements Stream {
       throw error
     }
     const runner = new Runner(driver, task, this.options, this.ports, this.counters)
+    this.reader = runner
     runner.start()
     return { stop: deadline => this.stop(runner, driver, deadline) }
   }
@@ -88,7 +101,8 @@ export class KeyedStream implements Stream {
     return this.stopped
   }
 
-  private toRecords(driver: Driver, entries: readonly Entry[]): readonly Outgoing[] {
+  /** Those that fit; the others are added to `tooLarge`. */
+  private toRecords(driver: Driver, entries: readonly Entry[], tooLarge: Entry[]): readonly Outgoing[] {
     const records: Outgoing[] = []
     for (const entry of entries) {
       const { key, partition } = this.place(entry.key, driver.partitions)
@@ -96,7 +110,10 @@ export class KeyedStream implements Stream {
       if (kind < FIRST_PROCESSOR_KIND || kind > 255) throw new RangeError(`kind ${kind} is not a processor's: 16 to 255`)
       let bytes = 0
       for (const slice of value) bytes += slice.length
-      if (bytes > MAX_ENTRY_BYTES) throw new Refusal(`an item of ${bytes} bytes is larger than ${MAX_ENTRY_BYTES}`, 'too_large', false)
+      if (bytes > MAX_ENTRY_BYTES || key.length > MAX_KEY_BYTES) {
+        tooLarge.push(entry)
+        continue
+      }
       const record = { partition, key, kind, firstTime, lastTime, items, fingerprint, value, part: 0, parts: 1 }
       if (bytes <= this.options.maxRecordBytes) records.push(record)
       else records.push(...cutInParts(record, bytes, this.options.maxRecordBytes))
@@ -108,10 +125,15 @@ export class KeyedStream implements Stream {
     const known = this.places.get(text)
     if (known) return known
     const key = Buffer.from(text)
-    if (key.length > MAX_KEY_BYTES) throw new Refusal(`a key of ${key.length} bytes is longer than ${MAX_KEY_BYTES}`, 'too_large', false)
     const place = { key, partition: partitionOf(key, partitions) }
     if (this.places.size >= KEY_CACHE) this.places.clear()
     this.places.set(text, place)
     return place
   }
+}
+
+const itemsOf = (entries: readonly Entry[]): number => {
+  let items = 0
+  for (const entry of entries) items += entry.items
+  return items
 }

@@ -46,6 +46,7 @@ export interface StreamState {
   stateBytes(): number
   inFlightBytes(): number
   restoring(): number
+  reading(): number
   checkpointAgeSeconds(): number
 }
 
@@ -59,5 +60,6 @@ export const watchState = (meter: Meter, stream: string, state: StreamState): vo
   gauge('state_bytes', 'Memory of the join state and of what recognises copies.', () => state.stateBytes())
   gauge('in_flight_bytes', 'Outputs handed on and not yet acknowledged.', () => state.inFlightBytes())
   gauge('restoring', '1 while state is rebuilt from the log after a start.', () => state.restoring())
+  gauge('reading', '1 while the log is read; 0 after a bug of the gateway ended that, and after a stop.', () => state.reading())
   gauge('checkpoint_age_seconds', 'Time since the last checkpoint.', () => state.checkpointAgeSeconds())
 }

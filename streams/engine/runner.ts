@@ -30,6 +30,8 @@ export class Runner<Out> implements Running {
   private readonly ownRecords: OwnRecords
   private loop: Promise<void> = Promise.resolve()
   private cancelTimer = (): void => {}
+  /** Reading has ended by a bug of ours: what is appended from now on would only be read after a restart. */
+  failed = false
   private stopping = false
   private deadline: AbortSignal | undefined
   /** Inside a round: partitions may stand in the middle of a record. */
@@ -93,6 +95,7 @@ export class Runner<Out> implements Running {
       stateBytes: () => this.sum(({ partition }) => partition.stateBytes),
       inFlightBytes: () => this.outbox.bytes,
       restoring: () => (this.restoring ? 1 : 0),
+      reading: () => (this.failed || this.stopping ? 0 : 1),
       checkpointAgeSeconds: () => (clock.monotonic() - this.checkpoints.lastCommit) / 1000,
     })
   }
@@ -100,11 +103,13 @@ export class Runner<Out> implements Running {
   start(): void {
     this.loop = this.read().catch(error => {
       // A bug of ours. Nothing more is emitted or committed; a restart continues at the last checkpoint.
-      this.ports.log.error('the stream stopped reading', {
+      this.busy = true
+      this.failed = true
+      this.ports.log.error('the stream stopped reading, a bug of the gateway: it takes nothing more until it is restarted', {
         stream: this.options.stream,
         error: error instanceof Error ? error.stack : String(error),
       })
-      this.busy = true
+      this.task.broken?.()
     })
     this.armTimer()
   }

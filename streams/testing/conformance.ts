@@ -1,5 +1,5 @@
 /** What every driver must do: the rules of docs/stream.md that are not telemetry's, on the same scenes. */
-import { Refusal } from '../stream.js'
+import { Refusal, TooLarge } from '../stream.js'
 import { SAMPLE } from './ledger.js'
 import { Scene, TICK, WINDOWING } from './scene.js'
 import type { MakeWorld } from './worlds.js'
@@ -41,7 +41,7 @@ export const conformance = (driver: string, makeWorld: MakeWorld): void => {
         expect(scene.duplicates).toBe(1)
       })
 
-      test('rule 2: an item above max_record_bytes lies in parts and leaves whole; above 16 MiB it is refused for good', async () => {
+      test('rule 2: an item above max_record_bytes lies in parts and leaves whole; above 16 MiB it alone is refused for good', async () => {
         const scene = await new Scene(makeWorld({ partitions: 2 })).start()
         const large = Buffer.from(Array.from({ length: 25_000 }, (_, index) => index % 251))
         await scene.append({ key: 'a', items: 3, value: [large.subarray(0, 1500), large.subarray(1500)] }, { key: 'b', text: 'small' })
@@ -50,10 +50,18 @@ export const conformance = (driver: string, makeWorld: MakeWorld): void => {
           'due a@0 x3 saw 0',
           true,
         ])
-        const refusal = await scene.append({ value: [Buffer.alloc(16 * 1024 * 1024 + 1)] }).catch(error => error)
-        expect(refusal).toMatchObject({ reason: 'too_large', retryable: false })
+        const tooLarge = { items: 4, value: [Buffer.alloc(16 * 1024 * 1024 + 1)] }
+        const tooLongKey = { items: 2, key: 'k'.repeat(65_536) }
+        const before = metric(scene, 'appended_items_total')
+        const refusal = await scene.append({ key: 'b', text: 'beside', items: 7 }, tooLarge, tooLongKey).catch(error => error)
+        expect(refusal).toBeInstanceOf(TooLarge)
+        expect(refusal).toMatchObject({ reason: 'too_large', retryable: false, entries: [{ items: 4 }, { items: 2 }] })
+        expect(await scene.append(tooLarge).catch(error => error)).toBeInstanceOf(TooLarge)
+        expect(metric(scene, 'appended_items_total') - before).toBe(7)
+        expect(scene.meter.value('ai_factory_gateway_stream_refused_items_total', { reason: 'too_large' })).toBe(10)
         await restart(scene, 'crash')
-        scene.take()
+        await scene.sleep(300)
+        expect(scene.take().some(text => /^due b@\d+ x7 saw 0$/.test(text))).toBe(true)
         await scene.append({ key: 'a', text: 'on' })
         await scene.sleep(400)
         expect(scene.take().some(text => /^due a@\d+ x1 saw 0$/.test(text))).toBe(true)

@@ -214,6 +214,43 @@ export const conformanceOfRestarts = (driver: string, makeWorld: MakeWorld): voi
         expect(await passing.append({ items: 2 })).toBe('held')
       })
 
+      test('rule 24: after a bug that ended the reading, appends are refused as retryable, or pass, and a restart reads what was held', async () => {
+        const duplicate = (): never => {
+          throw new Error('bug')
+        }
+        const breakIt = async (scene: Scene): Promise<void> => {
+          await scene.append({ items: 2, fingerprint: fingerprint(1) })
+          expect(metric(scene, 'reading')).toBe(1)
+          await scene.append({ items: 2, fingerprint: fingerprint(1) }, { items: 5 })
+          await scene.sleep(50)
+          expect(metric(scene, 'reading')).toBe(0)
+        }
+        const world = makeWorld()
+        let told = 0
+        const scene = await new Scene(world, {}, { duplicate, broken: () => void told++ }).start()
+        await breakIt(scene)
+        expect(told).toBe(1)
+        expect(scene.log.lines.some(({ level, message }) => level === 'error' && message.includes('restarted'))).toBe(true)
+        const refusal = await scene.append({ items: 9 }).catch(error => error)
+        expect(refusal).toBeInstanceOf(Refusal)
+        expect(refusal).toMatchObject({ reason: 'not_read', retryable: true, message: expect.stringContaining('restart the gateway') })
+        expect(scene.meter.value('ai_factory_gateway_stream_refused_items_total', { reason: 'not_read' })).toBe(9)
+        await scene.stop()
+        scene.take()
+        const mended = await new Scene(world).start()
+        await mended.append({ items: 9 })
+        await mended.sleep(400)
+        expect(metric(mended, 'reading')).toBe(1)
+        expect(mended.take().map(text => text.replace(/@-?\d+/, ''))).toEqual(
+          expect.arrayContaining(['due k x2 saw 0', 'due k x5 saw 0', 'due k x9 saw 0']),
+        )
+
+        const passing = await new Scene(makeWorld(), { onUnavailable: 'pass' }, { duplicate }).start()
+        await breakIt(passing)
+        expect(await passing.append({ items: 9 })).toBe('pass')
+        expect(metric(passing, 'passed_items_total')).toBe(9)
+      })
+
       test('rule 25: unacknowledged bytes pause reading, appends go on, and all leaves in order afterwards', async () => {
         const scene = await new Scene(makeWorld(), { maxInFlightBytes: 2000 }).start()
         await scene.sleep(1000)
