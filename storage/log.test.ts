@@ -163,10 +163,15 @@ describe('segmented log', () => {
     // They still come, and have waited for an interval.
     await settle()
     expect(done).toEqual(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'])
-    expect(await texts(log)).toEqual(['alone', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'])
+    add('at the end')
+    await settle()
+    expect(done).not.toContain('at the end')
     await log.close()
+    expect(done).toContain('at the end')
+    const again = await open(disk)
+    expect((await texts(again)).at(-1)).toBe('at the end')
+    await again.close()
   })
-
   test('segments are freed whole, and never the one being written', async () => {
     const disk = new TestDisk()
     const log = await open(disk)

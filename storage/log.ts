@@ -92,6 +92,8 @@ export class SegmentedLog {
   private full = false
   private closed = false
   private cancelRetry = (): void => {}
+  /** Ends a wait for company. */
+  private hurry = (): void => {}
   private readers: (() => void)[] = []
 
   private constructor(
@@ -225,6 +227,7 @@ export class SegmentedLog {
   /** Writes what was appended, then closes. Safe to call twice. */
   async close(): Promise<void> {
     this.closed = true
+    this.hurry()
     this.cancelRetry()
     await this.writing
     this.wake()
@@ -266,7 +269,13 @@ export class SegmentedLog {
     const until = this.lastGroup + interval
     for (let seen = -1; group.end !== seen && !this.closed && this.timer.monotonic() < until; ) {
       seen = group.end
-      await new Promise<void>(resolve => this.timer.after(interval * QUIET, resolve))
+      await new Promise<void>(resolve => {
+        const cancel = this.timer.after(interval * QUIET, resolve)
+        this.hurry = () => {
+          cancel()
+          resolve()
+        }
+      })
     }
     this.lastGroup = this.timer.monotonic()
   }
