@@ -87,7 +87,10 @@ const measure = async (scenario: Scenario, peer: Peer): Promise<Row> => {
     const notes: Record<string, number> = {}
     for (const [name, metric] of Object.entries(scenario.own ?? {})) notes[name] = sumOf(own ?? [], metric)
     if (scenario.watchPauses) notes['longest pause ms'] = await subject.longestPause()
-    if (scenario.load.script === 'factory-load.js') notes.events = after.records - before.records
+    if (scenario.load.script === 'factory-load.js') {
+      notes.events = after.records - before.records
+      notes['data points'] = after.points - before.points
+    }
     for (let last = -1; after.spans !== last; after = await counts()) {
       last = after.spans
       await sleep(scenario.settleMillis ?? 700)
