@@ -1,6 +1,7 @@
 /** Outputs of the stream into the rest of the pipeline: merged by signal, repeated until they are taken. */
 import { Batch, type Signal } from '../../proto/batch.js'
 import type { Clock, Consume, Log } from '../../runtime/component.js'
+import { settleAll } from '../../runtime/delivery/index.js'
 import { PermanentError, RetryableError, reasonOf, refusedItems } from '../../runtime/errors.js'
 import type { JoinMeters } from './meters.js'
 
@@ -25,7 +26,8 @@ export const deliverInOrder = async (
   meters: JoinMeters,
   stopped: AbortSignal,
 ): Promise<void> => {
-  await Promise.all(merged(outs).map(batch => deliver(batch.withMetadata({ epoch }), downstream, meters, stopped)))
+  // All are waited for, whatever becomes of one: their memory is used again after this.
+  await settleAll(merged(outs).map(batch => deliver(batch.withMetadata({ epoch }), downstream, meters, stopped)))
 }
 
 /** One batch a signal, each in the order of its outputs; between signals there is no order to keep. */

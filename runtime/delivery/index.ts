@@ -2,7 +2,7 @@
 export { deliver } from './delivery.js'
 export { Gate } from './gate.js'
 export { TOO_LARGE } from './halving.js'
-export { type FlushReason, Merging } from './merging.js'
+export { type FlushReason, Merging, settleAll } from './merging.js'
 export { batchOptions, type DeliveryOptions, deliveryOptions, IMMEDIATE } from './options.js'
 export { Shutdown } from './shutdown.js'
 export type { Send } from './timeout.js'
