@@ -21,6 +21,7 @@ export {
   readString,
   readUint32,
   readUint64,
+  sameBytes,
   VARINT,
   varintAt,
   WireError,

@@ -28,6 +28,19 @@ export class Buffers {
     return buffer
   }
 
+  /** The slices end to end behind `before` bytes with anything in them; and what to call when nobody reads them any more. */
+  gather(slices: readonly Uint8Array[], before = 0): { readonly bytes: Buffer; release(): void } {
+    let end = before
+    for (const slice of slices) end += slice.length
+    const buffer = this.take(end)
+    let at = before
+    for (const slice of slices) {
+      buffer.set(slice, at)
+      at += slice.length
+    }
+    return { bytes: buffer.subarray(0, end), release: () => this.give(buffer) }
+  }
+
   give(buffer: Buffer): void {
     if (POISON !== undefined) buffer.fill(POISON)
     const { length } = buffer

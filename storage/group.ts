@@ -100,8 +100,8 @@ export class Group {
     }
   }
 
-  /** Everything gathered. Called once, when nothing more is added. */
-  get pieces(): readonly Piece[] {
+  /** Everything gathered; nothing is added after this. */
+  finish(): readonly Piece[] {
     if (this.end > this.pieceStart) this.finishPiece()
     return this.finished
   }

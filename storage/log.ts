@@ -281,7 +281,8 @@ export class SegmentedLog {
   }
 
   private async writeGroup(group: Group): Promise<void> {
-    const { segment, pieces } = group
+    const { segment } = group
+    const pieces = group.finish()
     const fresh = this.segments.at(-1) !== segment
     if (fresh) segment.previousEnd = this.durable
     await segment.write(

@@ -141,6 +141,7 @@ export class Assigner {
     const ownerOf = new Map<string, Assignment>()
     let shared = false
     this.echo.begin()
+    this.metricSerial = 0
     const parts = splitGroup('metrics', group, items => {
       const decision = this.ofPoint(known, items)
       decisions.push(decision)
@@ -178,7 +179,7 @@ export class Assigner {
   }
 
   private ofPoint(known: Known, { metric, item, serials }: ItemCursor): PointDecision {
-    if (serials[1] !== this.metricSerial || serials[1] === 1) {
+    if (serials[1] !== this.metricSerial) {
       this.metricSerial = serials[1]!
       this.subject = subjectOf(metric?.name())
       this.echo.nextMetric()

@@ -3,23 +3,23 @@
  * again by comparing their attributes, without looking into them.
  */
 import type { ItemView } from '../../proto/views/item.js'
+import { sameBytes } from '../../proto/wire.js'
 import type { Subject } from './resolver.js'
 
-interface Heard<T> {
+/** A point's attributes: the first one's length, which its stretch of bytes does not tell, and the stretch, which tells all the others. */
+interface Said {
+  first: number
   start: number
   end: number
   subject: Subject
-  decided: T
 }
 
 export class Echo<T> {
   /** By the place of the point in its metric. */
-  private readonly heard: Heard<T>[] = []
+  private readonly heard: (Said & { decided: T })[] = []
   private known = 0
   private index = 0
-  private start = 0
-  private end = 0
-  private subject: Subject = 'other'
+  private readonly said: Said = { first: 0, start: 0, end: 0, subject: 'other' }
 
   /** The points that follow are of another group. */
   begin(): void {
@@ -33,26 +33,22 @@ export class Echo<T> {
 
   /** What was decided about the point at this place in an earlier metric of the group, if it said the same; else `remember` follows. */
   look({ bytes, attributes }: ItemView, subject: Subject): T | undefined {
-    this.subject = subject
-    this.start = attributes.length === 0 ? 0 : attributes.start
-    this.end = attributes.length === 0 ? 0 : attributes.end
+    const { said } = this
+    const empty = attributes.length === 0
+    said.first = empty ? 0 : attributes.firstLength
+    said.start = empty ? 0 : attributes.start
+    said.end = empty ? 0 : attributes.end
+    said.subject = subject
     const index = this.index++
     if (index >= this.known) return undefined
     const heard = this.heard[index]!
-    const same = heard.subject === subject && sameStretch(bytes, heard.start, heard.end, this.start, this.end)
+    const same =
+      heard.subject === subject && heard.first === said.first && sameBytes(bytes, heard.start, heard.end, bytes, said.start, said.end)
     return same ? heard.decided : undefined
   }
 
   remember(decided: T): T {
-    const { start, end, subject } = this
-    this.heard[this.index - 1] = { start, end, subject, decided }
+    this.heard[this.index - 1] = { ...this.said, decided }
     return decided
   }
-}
-
-const sameStretch = (bytes: Uint8Array, aStart: number, aEnd: number, bStart: number, bEnd: number): boolean => {
-  if (aEnd - aStart !== bEnd - bStart) return false
-  // From the end: what tells points apart is rarely their first attribute.
-  for (let a = aEnd - 1, b = bEnd - 1; a >= aStart; a--, b--) if (bytes[a] !== bytes[b]) return false
-  return true
 }

@@ -1,4 +1,5 @@
 /** A map whose keys are stretches of bytes: looked up without making a string. Keys are copied when they are added. */
+import { sameBytes } from '../../proto/wire.js'
 
 export class ByteMap<V> {
   /** An entry a place. */
@@ -82,13 +83,4 @@ const hashOf = (bytes: Uint8Array, start: number, end: number): number => {
   hash ^= hash >>> 15
   hash = Math.imul(hash, 0x2c1b3c6d)
   return hash ^ (hash >>> 13)
-}
-
-/** Whether two stretches of bytes are equal. */
-export const sameBytes = (a: Uint8Array, aStart: number, aEnd: number, b: Uint8Array, bStart: number, bEnd: number): boolean => {
-  const length = aEnd - aStart
-  if (length !== bEnd - bStart) return false
-  // From the end: keys of one exporter share their beginnings.
-  for (let i = length - 1; i >= 0; i--) if (a[aStart + i] !== b[bStart + i]) return false
-  return true
 }

@@ -81,12 +81,14 @@ export class Counter {
     if (at < length && (this.settled(at) || this.time(at) <= this.bookedTime)) {
       // Inside what is booked: it can only reveal a reset that nobody saw.
       const known = this.arena.zeros(width)
-      for (let i = 0; i < width; i++) known[i] = this.growthOf(before, at, i, this.falls(before, at))
+      const fell = this.falls(before, at)
+      for (let i = 0; i < width; i++) known[i] = this.growthOf(before, at, i, fell)
       this.insert(at, time, from, offset, share)
       this.settle(at)
       this.settle(after)
+      const [falls, fallsAfter] = [this.falls(before, at), this.falls(at, after)]
       for (let i = 0; i < width; i++) {
-        const growth = this.growthOf(before, at, i, this.falls(before, at)) + this.growthOf(at, after, i, this.falls(at, after))
+        const growth = this.growthOf(before, at, i, falls) + this.growthOf(at, after, i, fallsAfter)
         this.addLate(i, Math.max(0, growth - known[i]!))
       }
       return

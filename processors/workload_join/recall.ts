@@ -1,8 +1,7 @@
 /** What points stand for, found again by the bytes of their attributes: decoded once, then compared. */
 import { Attributes } from '../../proto/views/attributes.js'
 import { GPU_SHARE } from '../../proto/vocabulary/attributes.js'
-import { BYTES, Fields } from '../../proto/wire.js'
-import { sameBytes } from './byte-map.js'
+import { BYTES, Fields, sameBytes } from '../../proto/wire.js'
 import { type Labels, labelsOf } from './identity.js'
 import { type PointState, ResourceState } from './state.js'
 

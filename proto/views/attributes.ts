@@ -48,6 +48,11 @@ export class Attributes {
     return this.places[(this.length - 1) * STRIDE + 1]!
   }
 
+  /** Length of the first attribute's body. Only when there are any. */
+  get firstLength(): number {
+    return this.places[1]! - this.places[0]!
+  }
+
   /** Adds the KeyValue that is the current field. */
   addField(field: Fields): void {
     field.expect(BYTES)

@@ -111,3 +111,12 @@ export const equalsAt = (bytes: Uint8Array, start: number, end: number, expected
   for (let i = 0; i < expected.length; i++) if (bytes[start + i] !== expected[i]) return false
   return true
 }
+
+/** Whether two stretches of bytes are equal. */
+export const sameBytes = (a: Uint8Array, aStart: number, aEnd: number, b: Uint8Array, bStart: number, bEnd: number): boolean => {
+  const length = aEnd - aStart
+  if (length !== bEnd - bStart) return false
+  // From the end: keys of one exporter share their beginnings.
+  for (let i = length - 1; i >= 0; i--) if (a[aStart + i] !== b[bStart + i]) return false
+  return true
+}

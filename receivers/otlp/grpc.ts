@@ -8,8 +8,6 @@ import { TlsFiles } from '../../runtime/net/tls.js'
 import type { Door } from './door.js'
 import type { GrpcOptions } from './options.js'
 
-const ACCEPTED = encodeResponse()
-
 export class OtlpGrpc implements Lifecycle {
   private server: GrpcServer | undefined
   private tls: TlsFiles | undefined
@@ -31,8 +29,7 @@ export class OtlpGrpc implements Lifecycle {
     for (const signal of OTLP_SIGNALS) {
       signals.set(GRPC_SERVICES[signal].export.path, signal)
       methods.set(GRPC_SERVICES[signal].export.path, async message => {
-        const partial = await this.door.enter(signal, message)
-        return partial ? encodeResponse(partial) : ACCEPTED
+        return encodeResponse(await this.door.enter(signal, message))
       })
     }
     this.server = new GrpcServer(

@@ -98,17 +98,11 @@ const open = (session: ClientHttp2Session, headers: OutgoingHttpHeaders): Client
  * It is used again only after all of it has left.
  */
 const write = (stream: ClientHttp2Stream, { slices, compressed }: GrpcRequest, buffers: Buffers): void => {
-  const length = slices.reduce((sum, slice) => sum + slice.length, 0)
-  const buffer = buffers.take(PREFIX + length)
-  buffer[0] = compressed ? COMPRESSED : 0
-  buffer.writeUInt32BE(length, 1)
-  let at = PREFIX
-  for (const slice of slices) {
-    buffer.set(slice, at)
-    at += slice.length
-  }
-  stream.once('finish', () => buffers.give(buffer))
-  stream.end(buffer.subarray(0, at))
+  const { bytes, release } = buffers.gather(slices, PREFIX)
+  bytes[0] = compressed ? COMPRESSED : 0
+  bytes.writeUInt32BE(bytes.length - PREFIX, 1)
+  stream.once('finish', release)
+  stream.end(bytes)
 }
 
 /** Headers, message and trailers as they come. */

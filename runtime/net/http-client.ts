@@ -142,15 +142,9 @@ class FreshTlsAgent extends https.Agent {
  * It is used again only after all of it has left.
  */
 const write = (request: http.ClientRequest, slices: readonly Uint8Array[], buffers: Buffers): void => {
-  const length = slices.reduce((sum, slice) => sum + slice.length, 0)
-  const buffer = buffers.take(length)
-  let at = 0
-  for (const slice of slices) {
-    buffer.set(slice, at)
-    at += slice.length
-  }
-  request.once('finish', () => buffers.give(buffer))
-  request.end(buffer.subarray(0, length))
+  const { bytes, release } = buffers.gather(slices)
+  request.once('finish', release)
+  request.end(bytes)
 }
 
 const read = (
