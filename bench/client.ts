@@ -1,5 +1,6 @@
-/** Unary OTLP/gRPC over node:http2, as senders speak it. */
-import { type ClientHttp2Session, connect } from 'node:http2'
+/** OTLP as senders speak it: unary gRPC over node:http2, or posts over HTTP/1.1 connections that are kept. */
+import { Agent, request as post } from 'node:http'
+import { connect } from 'node:http2'
 import { gzipSync } from 'node:zlib'
 import { GRPC_SERVICES } from '../proto/services.js'
 
@@ -7,57 +8,98 @@ export const TRACES = GRPC_SERVICES.traces.export.path
 export const METRICS = GRPC_SERVICES.metrics.export.path
 
 const WINDOW = 16 << 20
-/** OTLP's retryable gRPC codes; 8 only with RetryInfo. */
-const RETRYABLE = new Set(['1', '4', '10', '11', '14', '15'])
+const FRAME_HEADER = 5
+/** OTLP's retryable codes of gRPC, 8 only with RetryInfo, and of HTTP. */
+const RETRYABLE = new Set(['1', '4', '10', '11', '14', '15', '429', '502', '503', '504'])
 
 /** One gRPC message, length in front. */
 export const frame = (message: Uint8Array, gzip: boolean): Buffer => {
   const body = gzip ? gzipSync(message, { level: 6 }) : message
-  const framed = Buffer.allocUnsafe(body.length + 5)
+  const framed = Buffer.allocUnsafe(FRAME_HEADER + body.length)
   framed[0] = gzip ? 1 : 0
   framed.writeUInt32BE(body.length, 1)
-  framed.set(body, 5)
+  framed.set(body, FRAME_HEADER)
   return framed
 }
 
-export const open = (port: number): Promise<ClientHttp2Session> =>
+export type Protocol = 'grpc' | 'http'
+
+export interface Answer {
+  /** gRPC status; of HTTP its status, or `0` for a success. */
+  status: string
+  /** The sender was told when to come back. */
+  retryInfo: boolean
+}
+
+export interface Connection {
+  /** One call with a framed message; resolves with the answer, `closed` when there was none. */
+  send(path: string, framed: Buffer, gzip: boolean): Promise<Answer>
+  close(): void
+}
+
+export const open = (port: number, protocol: Protocol = 'grpc'): Promise<Connection> =>
+  protocol === 'grpc' ? openGrpc(port) : Promise.resolve(openHttp(port))
+
+const openGrpc = (port: number): Promise<Connection> =>
   new Promise((resolve, reject) => {
     const session = connect(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: WINDOW } })
     session.once('connect', () => {
       session.setLocalWindowSize(WINDOW)
       session.off('error', reject)
       session.on('error', () => {})
-      resolve(session)
+      resolve({ send, close: () => session.close() })
     })
     session.once('error', reject)
+    const send = (path: string, framed: Buffer, gzip: boolean): Promise<Answer> =>
+      new Promise(done => {
+        const stream = session.request({
+          ':method': 'POST',
+          ':path': path,
+          'content-type': 'application/grpc+proto',
+          te: 'trailers',
+          ...(gzip ? { 'grpc-encoding': 'gzip' } : {}),
+        })
+        let answer: Answer = { status: 'closed', retryInfo: false }
+        const take = (headers: Record<string, unknown>) => {
+          if (headers['grpc-status'] !== undefined)
+            answer = { status: String(headers['grpc-status']), retryInfo: headers['grpc-status-details-bin'] !== undefined }
+        }
+        stream.on('response', take)
+        stream.on('trailers', take)
+        stream.on('error', () => {})
+        stream.on('close', () => done(answer))
+        stream.resume()
+        stream.end(framed)
+      })
   })
 
-export interface Answer {
-  status: string
-  retryInfo: boolean
+const HTTP_PATHS: Readonly<Record<string, string>> = { [TRACES]: '/v1/traces', [METRICS]: '/v1/metrics' }
+
+const openHttp = (port: number): Connection => {
+  const agent = new Agent({ keepAlive: true })
+  return {
+    send: (path, framed, gzip) =>
+      new Promise(done => {
+        const closed = { status: 'closed', retryInfo: false }
+        const body = framed.subarray(FRAME_HEADER)
+        const headers = {
+          'content-type': 'application/x-protobuf',
+          'content-length': body.length,
+          ...(gzip ? { 'content-encoding': 'gzip' } : {}),
+        }
+        const call = post({ host: '127.0.0.1', port, agent, method: 'POST', path: HTTP_PATHS[path], headers }, response => {
+          const { statusCode } = response
+          const answer = { status: statusCode === 200 ? '0' : String(statusCode), retryInfo: response.headers['retry-after'] !== undefined }
+          response.on('error', () => done(closed))
+          response.on('end', () => done(answer))
+          response.resume()
+        })
+        call.on('error', () => done(closed))
+        call.end(body)
+      }),
+    close: () => agent.destroy(),
+  }
 }
-/** One unary call; resolves with the answer, `closed` when there was none. */
-export const send = (session: ClientHttp2Session, path: string, framed: Buffer, gzip: boolean): Promise<Answer> =>
-  new Promise(resolve => {
-    const stream = session.request({
-      ':method': 'POST',
-      ':path': path,
-      'content-type': 'application/grpc+proto',
-      te: 'trailers',
-      ...(gzip ? { 'grpc-encoding': 'gzip' } : {}),
-    })
-    let answer: Answer = { status: 'closed', retryInfo: false }
-    const take = (headers: Record<string, unknown>) => {
-      if (headers['grpc-status'] !== undefined)
-        answer = { status: String(headers['grpc-status']), retryInfo: headers['grpc-status-details-bin'] !== undefined }
-    }
-    stream.on('response', take)
-    stream.on('trailers', take)
-    stream.on('error', () => {})
-    stream.on('close', () => resolve(answer))
-    stream.resume()
-    stream.end(framed)
-  })
 
 /** Whether the answer told the sender to come back. */
 export const mayRetry = ({ status, retryInfo }: Answer): boolean => RETRYABLE.has(status) || (status === '8' && retryInfo)

@@ -2,13 +2,13 @@
  * The load of the join, a process of its own: spans of every workload in turn, at a given rate and with ids that are never used twice, and every
  * `sampleSeconds` the samples of every workload's GPUs and engine.
  */
-import type { ClientHttp2Session } from 'node:http2'
-import { type Answer, frame, METRICS, mayRetry, open, percentile, send, sessionsFor, TRACES } from './client.js'
+import { type Answer, type Connection, frame, METRICS, mayRetry, open, type Protocol, percentile, sessionsFor, TRACES } from './client.js'
 import { engineRequest, gpuRequest, spanChunk } from './factory.js'
 import type { LoadResult } from './load.js'
 
 export interface FactoryLoadOptions {
   port: number
+  protocol: Protocol
   workloads: number
   gpusPerWorkload: number
   /** Spans a request. */
@@ -58,7 +58,7 @@ export const factoryLoad = async (options: FactoryLoadOptions, warm: () => void)
     if (mayRetry(answer)) retryable++
   }
   const requests = { next: 0 }
-  const spanSender = async (session: ClientHttp2Session) => {
+  const spanSender = async (connection: Connection) => {
     for (;;) {
       const turn = await take(requests, requestsPerSecond)
       if (!turn) return
@@ -66,7 +66,7 @@ export const factoryLoad = async (options: FactoryLoadOptions, warm: () => void)
       acknowledged[turn.number] = 0
       const sent = chunk.free.then(() => {
         chunk.stamp(turn.number * spans, Date.now(), step)
-        return send(session, TRACES, chunk.framed, false)
+        return connection.send(TRACES, chunk.framed, false)
       })
       chunk.free = sent
       const answer = await sent
@@ -75,7 +75,7 @@ export const factoryLoad = async (options: FactoryLoadOptions, warm: () => void)
     }
   }
   const samples = { next: 0 }
-  const sampleSender = async (session: ClientHttp2Session) => {
+  const sampleSender = async (connection: Connection) => {
     const perSecond = (2 * workloads) / sampleSeconds
     for (;;) {
       const turn = await take(samples, perSecond)
@@ -83,13 +83,13 @@ export const factoryLoad = async (options: FactoryLoadOptions, warm: () => void)
       const workload = (turn.number >> 1) % workloads
       const request =
         turn.number % 2 === 0 ? gpuRequest(workload, options.gpusPerWorkload, Date.now()) : engineRequest(workload, Date.now(), since)
-      book(await send(session, METRICS, frame(request, false), false), turn.at)
+      book(await connection.send(METRICS, frame(request, false), false), turn.at)
     }
   }
 
   setTimeout(warm, options.warmupSeconds * 1000)
-  const sessions = await Promise.all(Array.from({ length: sessionsFor(options.senders) }, () => open(options.port)))
-  const own = await open(options.port)
+  const sessions = await Promise.all(Array.from({ length: sessionsFor(options.senders) }, () => open(options.port, options.protocol)))
+  const own = await open(options.port, options.protocol)
   await Promise.all([
     ...Array.from({ length: Math.min(options.senders, workloads) }, (_, i) => spanSender(sessions[i % sessions.length]!)),
     ...Array.from({ length: SAMPLE_SENDERS }, () => sampleSender(own)),

@@ -1,4 +1,5 @@
 /** What is measured, as data. Every yaml is read by the gateway and by the Collector alike. */
+import type { Protocol } from './client.js'
 import type { FactoryLoadOptions } from './factory-load.js'
 import type { LoadOptions } from './load.js'
 import { addressesOf, type TargetsOptions } from './targets.js'
@@ -63,9 +64,12 @@ service:
 `
 
 /** `history` short enough to be exceeded by a run of a minute and a half. */
-const joined = ({ receive, send, metrics }: Ports) => `
+const joined =
+  (protocol: Protocol) =>
+  ({ receive, send, metrics }: Ports) =>
+    `
 receivers:
-  otlp: { protocols: { grpc: { endpoint: 127.0.0.1:${receive} } } }
+  otlp: { protocols: { ${protocol}: { endpoint: 127.0.0.1:${receive} } } }
 processors:
   memory_limiter: { check_interval: 1s, limit_mib: 1500, spike_limit_mib: 300 }
   workload_id: {}
@@ -141,13 +145,20 @@ export const scenarios: readonly Scenario[] = [
       names: 'memory_limiter',
     }),
   },
-  ...[125, 10].map(
-    (spans): Scenario => ({
-      name: `join, chunks of ${spans}`,
+  ...(
+    [
+      ['http', 125],
+      ['grpc', 125],
+      ['grpc', 10],
+    ] as const
+  ).map(
+    ([protocol, spans]): Scenario => ({
+      name: `join, chunks of ${spans}, OTLP/${protocol === 'http' ? 'HTTP' : 'gRPC'}`,
       about: 'durable embedded stream, 1,000 workloads with 8 GPUs each, longer than `history`',
       load: {
         script: 'factory-load.js',
         options: {
+          protocol,
           workloads: 1000,
           gpusPerWorkload: 8,
           spans,
@@ -159,7 +170,7 @@ export const scenarios: readonly Scenario[] = [
         },
       },
       peers: ['gateway'],
-      yaml: joined,
+      yaml: joined(protocol),
       settleMillis: 8000,
       own: {
         'held chunks': 'ai_factory_gateway_stream_held_chunks',
