@@ -92,6 +92,12 @@ export class Group {
   }
 }
 
+/** What a batch is made of when it is not bytes yet: they are asked for when somebody reads them, and are the same each time. */
+export interface Content {
+  /** Each one a whole number of request fields. */
+  readonly slices: readonly Uint8Array[]
+}
+
 /** A request taken apart. */
 interface Parts {
   readonly groups: readonly Group[]
@@ -100,7 +106,7 @@ interface Parts {
 }
 
 /**
- * Immutable. Made from wire bytes it stays wire bytes until somebody asks for its groups; made from groups it becomes bytes only when asked.
+ * Immutable. Made from wire bytes it stays wire bytes until somebody asks for its groups; made from groups or events it becomes bytes only when asked.
  * `slices`, laid end to end, are an Export…ServiceRequest (for `events`: a CorrelatedEvents message).
  */
 export class Batch {
@@ -112,10 +118,7 @@ export class Batch {
     readonly items: number,
     readonly metadata: Metadata,
     /** What it was made of: one of the three. */
-    private readonly source:
-      | { readonly slices: readonly Uint8Array[] }
-      | { readonly parts: Parts }
-      | { readonly members: readonly Batch[] },
+    private readonly source: Content | { readonly parts: Parts } | { readonly members: readonly Batch[] },
     private lazySlices?: readonly Uint8Array[],
     private lazyParts?: Parts,
   ) {}
@@ -123,6 +126,10 @@ export class Batch {
   /** `slices`: each one a whole number of request fields. */
   static of(signal: Signal, slices: readonly Uint8Array[], items: number, metadata: Metadata = NO_METADATA): Batch {
     return new Batch(signal, items, metadata, { slices })
+  }
+
+  static ofContent(signal: Signal, content: Content, items: number, metadata: Metadata = NO_METADATA): Batch {
+    return new Batch(signal, items, metadata, content)
   }
 
   static ofGroups(signal: Signal, groups: readonly Group[], items: number, metadata: Metadata = NO_METADATA): Batch {
@@ -150,6 +157,13 @@ export class Batch {
   /** The same bytes in slices of whole request fields; what an edit left in two pieces is copied together. For who reads the request on. */
   get wholeSlices(): readonly Uint8Array[] {
     return this.layOut(group => [group.whole])
+  }
+
+  /** What it was made of, in order: for who knows a kind of content and need not read its bytes. */
+  get contents(): readonly Content[] {
+    const { source } = this
+    if ('members' in source) return source.members.flatMap(member => member.contents)
+    return 'slices' in source ? [source] : [{ slices: this.slices }]
   }
 
   /** The resource groups. Not for `events`, which have none. Throws WireError. */

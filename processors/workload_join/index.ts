@@ -15,6 +15,9 @@ import { joinMeters } from './meters.js'
 import { type Output, Outputs } from './outputs.js'
 import { Splitter } from './split.js'
 
+/** About what an event takes in memory. */
+const EVENT_BYTES = 8192
+
 const options = z
   .strictObject({
     stream: z
@@ -137,7 +140,8 @@ class WorkloadJoin {
         handlers.set(partition, handler)
         return handler
       },
-      size: ({ batch }) => batch.bytes,
+      // Events are not asked for their bytes: nobody may ever need them.
+      size: ({ batch }) => (batch.signal === 'events' ? batch.items * EVENT_BYTES : batch.bytes),
       deliver: async (outs, epoch) => {
         await deliverInOrder(
           outs.map(({ batch }) => batch),

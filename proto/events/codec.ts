@@ -1,8 +1,8 @@
 /**
  * CorrelatedEvent ↔ protobuf, driven by one table that a test keeps equal to proto/schema/events.proto. Unknown fields are skipped when read.
- * A cold path: one event per workload and window.
+ * A cold path: what is rendered where it was made is never bytes.
  */
-import { Batch, type Metadata } from '../batch.js'
+import { Batch, type Content, type Metadata } from '../batch.js'
 import { BYTES, FIXED64, Fields, readDouble, Writer } from '../wire.js'
 import type { CorrelatedEvent } from './event.js'
 
@@ -120,18 +120,10 @@ const writeMessage = (writer: Writer, name: MessageName, message: Plain): void =
     if (value === undefined) continue
     if (!Array.isArray(value)) {
       if (presence === 'optional' || !isDefault(value)) writeValue(writer, number, type, value)
-    } else if (type === 'double') writePacked(writer, number, value as number[])
-    else for (const one of value) writeValue(writer, number, type, one)
+    } else if (type === 'double') {
+      if (value.length > 0) writer.doubles(number, value as number[])
+    } else for (const one of value) writeValue(writer, number, type, one)
   }
-}
-
-const writePacked = (writer: Writer, number: number, values: readonly number[]): void => {
-  if (values.length === 0) return
-  const doubles = new DataView(new ArrayBuffer(values.length * 8))
-  values.forEach((value, i) => {
-    doubles.setFloat64(i * 8, value, true)
-  })
-  writer.bytes(number, new Uint8Array(doubles.buffer))
 }
 
 const readValue = (field: Fields, type: Scalar | MessageName): Value => {
@@ -172,19 +164,32 @@ export const encodeEvent = (event: CorrelatedEvent): Uint8Array => {
   return writer.finish()
 }
 
+/** Events that are encoded when their bytes are asked for; nobody changes them from here on. */
+class EventList implements Content {
+  private encoded: readonly Uint8Array[] | undefined
+
+  constructor(readonly events: readonly CorrelatedEvent[]) {}
+
+  get slices(): readonly Uint8Array[] {
+    this.encoded ??= this.events.map(encodeEvent)
+    return this.encoded
+  }
+}
+
 export const eventsBatch = (events: readonly CorrelatedEvent[], metadata?: Metadata): Batch =>
-  Batch.of('events', events.map(encodeEvent), events.length, metadata)
+  Batch.ofContent('events', new EventList(events), events.length, metadata)
 
 /** The events of a batch of the signal `events`. Throws WireError. */
-export const decodeEvents = (batch: Batch): CorrelatedEvent[] => {
+export const decodeEvents = (batch: Batch): CorrelatedEvent[] =>
+  batch.contents.flatMap(content => (content instanceof EventList ? content.events : content.slices.flatMap(decode)))
+
+const decode = (slice: Uint8Array): CorrelatedEvent[] => {
   const events: CorrelatedEvent[] = []
-  for (const slice of batch.slices) {
-    const fields = new Fields(slice)
-    while (fields.next()) {
-      if (fields.number !== EVENTS_EVENT) continue
-      // The table is the type, field by field; events.test.ts holds the two together.
-      events.push(readMessage(new Fields(slice).enter(fields), 'CorrelatedEvent') as unknown as CorrelatedEvent)
-    }
+  const fields = new Fields(slice)
+  while (fields.next()) {
+    if (fields.number !== EVENTS_EVENT) continue
+    // The table is the type, field by field; events.test.ts holds the two together.
+    events.push(readMessage(new Fields(slice).enter(fields), 'CorrelatedEvent') as unknown as CorrelatedEvent)
   }
   return events
 }

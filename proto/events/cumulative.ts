@@ -14,8 +14,8 @@ export interface Total extends Interval {
   readonly values: readonly number[]
 }
 
-/** Of the amounts that one point says about `over`: the point to write. Points whose `shape` changed (bounds of buckets) begin anew. */
-export type Summing = (series: string, over: Interval, values: readonly number[], shape?: string) => Total
+/** Of the amounts that one point says about `over`: the point to write. Points whose buckets changed begin anew. */
+export type Summing = (series: string, over: Interval, values: readonly number[], bounds?: readonly number[]) => Total
 
 export interface SumLimits {
   /** Series that are remembered; beyond them the one that has been silent longest is forgotten, and begins anew when it speaks again. */
@@ -26,11 +26,12 @@ export interface SumLimits {
   readonly events: number
 }
 
+const NO_BOUNDS: readonly number[] = []
 const LIMITS: SumLimits = { series: 500_000, silence: 3_600_000, events: 100_000 }
 
 interface Series {
   readonly epoch: string
-  readonly shape: string
+  readonly bounds: readonly number[]
   readonly start: number
   end: number
   readonly values: number[]
@@ -58,24 +59,24 @@ export class RunningSums {
       this.known.add(name)
       if (this.known.size > this.limits.events) for (const oldest of this.known) if (this.known.delete(oldest)) break
     }
-    return (series, over, values, shape = '') => this.add(series, { epoch, shape, repeated }, over, values)
+    return (series, over, values, bounds = NO_BOUNDS) => this.add(series, { epoch, bounds, repeated }, over, values)
   }
 
   private add(
     name: string,
-    { epoch, shape, repeated }: { epoch: string; shape: string; repeated: boolean },
+    { epoch, bounds, repeated }: { epoch: string; bounds: readonly number[]; repeated: boolean },
     over: Interval,
     values: readonly number[],
   ): Total {
     const known = this.series.get(name)
     this.newest = Math.max(this.newest, over.end)
     let series: Series
-    if (known && known.epoch === epoch && known.shape === shape) {
+    if (known && known.epoch === epoch && known.values.length === values.length && same(known.bounds, bounds)) {
       series = known
       // Windows of one workload may overtake each other on their way; time goes on all the same.
       series.end = Math.max(series.end, over.end)
       if (!repeated) for (let i = 0; i < values.length; i++) series.values[i] = series.values[i]! + values[i]!
-    } else series = { epoch, shape, start: over.start, end: over.end, values: [...values] }
+    } else series = { epoch, bounds, start: over.start, end: over.end, values: [...values] }
     this.series.delete(name)
     this.series.set(name, series)
     if (!known) this.forget()
@@ -89,3 +90,5 @@ export class RunningSums {
     }
   }
 }
+
+const same = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((bound, i) => Object.is(bound, b[i]))

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import protobuf from 'protobufjs'
 import { Batch } from '../batch.js'
+import { decode, type Plain, requestType } from '../testing/oracle.js'
+import { WORKLOAD_ID } from '../vocabulary/attributes.js'
 import { Fields } from '../wire.js'
 import { decodeEvents, encodeEvent, eventsBatch, MESSAGES } from './codec.js'
 import type { CorrelatedEvent, Latency, LatencyName } from './event.js'
@@ -13,7 +15,8 @@ const proto = protobuf.parse(readFileSync(join(schema, 'events.proto'), 'utf8'))
 const published = proto.lookupType('ai_factory.v1.CorrelatedEvent')
 const snake = (name: string) => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 
-const amount = fc.double({ noNaN: true, noDefaultInfinity: true })
+/** Never -0: as a field that is left out when it is zero it would come back as 0, and no figure is. */
+const amount = fc.double({ noNaN: true, noDefaultInfinity: true }).map(value => value + 0)
 const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined })
 const record = (name: keyof typeof MESSAGES): fc.Arbitrary<Record<string, unknown>> =>
   fc
@@ -36,20 +39,24 @@ const record = (name: keyof typeof MESSAGES): fc.Arbitrary<Record<string, unknow
     .map(object => Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)))
 const anyEvent = record('CorrelatedEvent') as unknown as fc.Arbitrary<CorrelatedEvent>
 
-/** Bytes as hex; -0 as 0, for that is how a zero is written. */
+/** Bytes as hex. */
 const plain = (value: unknown): unknown => {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
   if (Array.isArray(value)) return value.map(plain)
   if (typeof value === 'object' && value !== null)
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]))
-  return value === 0 ? 0 : value
+  return value
 }
+
+const bytesOf = (batch: Batch): Buffer => Buffer.concat([...batch.slices])
+/** The batch as another process would get it: bytes alone. */
+const received = (batch: Batch): Batch => Batch.of(batch.signal, [bytesOf(batch)], batch.items, batch.metadata)
 
 describe('correlated event', () => {
   test('written and read again it is the same', () => {
     fc.assert(
       fc.property(fc.array(anyEvent, { maxLength: 3 }), events => {
-        expect(plain(decodeEvents(eventsBatch(events)))).toEqual(plain(events))
+        expect(plain(decodeEvents(received(eventsBatch(events))))).toEqual(plain(events))
       }),
     )
   })
@@ -60,7 +67,7 @@ describe('correlated event', () => {
         const fields = new Fields(encodeEvent(event))
         fields.next()
         const theirs = published.toObject(published.decode(fields.view()), { longs: Number, defaults: true, arrays: true })
-        const ours = decodeEvents(eventsBatch([event]))[0]
+        const ours = decodeEvents(received(eventsBatch([event])))[0]
         for (const [, field] of MESSAGES.CorrelatedEvent) {
           const expected = ours?.[field as keyof CorrelatedEvent]
           if (expected !== undefined) expect({ [field]: plain(theirs[field]) }).toMatchObject({ [field]: plain(expected) })
@@ -100,6 +107,19 @@ describe('correlated event', () => {
         expect(nameOf(base as Avro)).toMatch(kind === 'uint' ? /^(int|long)$/ : kind === 'bool' ? /^boolean$/ : scalar)
       }
     }
+  })
+
+  test('where it was made it is neither written nor read, merged with others or not', () => {
+    fc.assert(
+      fc.property(anyEvent, anyEvent, (first, second) => {
+        const [own, other] = [eventsBatch([first]), eventsBatch([second])]
+        const merged = Batch.concat([own, received(other)]).withMetadata({ epoch: '1' })
+        expect(decodeEvents(merged)[0]).toBe(first)
+        expect(plain(decodeEvents(merged))).toEqual(plain([first, second]))
+        expect(bytesOf(merged)).toEqual(Buffer.concat([bytesOf(own), bytesOf(other)]))
+      }),
+      { numRuns: 20 },
+    )
   })
 
   test('numbers 16 to 40 of the event are free for what is to come', () => {
@@ -260,14 +280,36 @@ describe('rendering', () => {
     expect(Buffer.concat([...(metrics?.slices ?? [])]).toString('latin1')).toContain('ai_factory.engine.valueOf')
   })
 
-  test('the same event gives the same bytes', () => {
-    const bytes = (batches: Batch[]) => batches.map(batch => Buffer.concat([...batch.slices]).toString('hex'))
+  test('the same event gives the same bytes, rendered where it was made or read from bytes', () => {
     fc.assert(
-      fc.property(anyEvent, any => {
-        const once = eventsBatch([{ ...any, windowStartMs: 1_700_000_000_000 }])
-        expect(bytes(renderEvents(Batch.of('events', [...once.slices], 1)))).toEqual(bytes(renderEvents(once)))
+      fc.property(fc.array(anyEvent, { maxLength: 3 }), events => {
+        const batch = eventsBatch(events.map(any => ({ ...any, windowStartMs: 1_700_000_000_000 })))
+        expect(renderEvents(batch).map(bytesOf)).toEqual(renderEvents(received(batch)).map(bytesOf))
       }),
-      { numRuns: 20 },
+    )
+  })
+
+  test('protobufjs reads as many points and records as the batch says it has, each of its window and its workload', () => {
+    const keyed = (attributes: Plain[] = []) => new Map(attributes.map(({ key, value }: Plain) => [key, value.stringValue]))
+    fc.assert(
+      fc.property(fc.array(anyEvent, { maxLength: 3 }), events => {
+        const batch = eventsBatch(events.map(any => ({ ...any, windowStartMs: 1_700_000_000_000 })))
+        const [logs, metrics] = renderEvents(batch).reverse()
+        const records: Plain[] = logs ? decode(requestType('logs'), bytesOf(logs)).resourceLogs : []
+        expect(records.map(({ resource }) => keyed(resource.attributes).get(WORKLOAD_ID))).toEqual(events.map(it => it.workloadId))
+        expect(records.flatMap(({ scopeLogs }) => scopeLogs[0].logRecords)).toHaveLength(logs?.items ?? 0)
+        const groups: Plain[] = metrics ? decode(requestType('metrics'), bytesOf(metrics)).resourceMetrics : []
+        let points = 0
+        for (const { resource, scopeMetrics } of groups) {
+          const workload = keyed(resource.attributes).get(WORKLOAD_ID)
+          for (const { gauge, sum, histogram } of scopeMetrics[0].metrics)
+            for (const { attributes, startTimeUnixNano } of (gauge ?? sum ?? histogram).dataPoints) {
+              expect([keyed(attributes).get(WORKLOAD_ID), startTimeUnixNano]).toEqual([workload, '1700000000000000000'])
+              points++
+            }
+        }
+        expect(points).toBe(metrics?.items ?? 0)
+      }),
     )
   })
 })

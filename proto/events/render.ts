@@ -4,23 +4,19 @@
  * Metrics are deltas over the window (start and time are the window's); amounts of closed windows are points of their own with
  * `ai_factory.late`, so that the sum over all points is the sum that was measured.
  */
-import { Batch, type Group } from '../batch.js'
+import { Batch } from '../batch.js'
 import * as names from '../vocabulary/attributes.js'
+import { Writer } from '../wire.js'
 import { decodeEvents } from './codec.js'
 import type { RunningSums } from './cumulative.js'
-import type { CorrelatedEvent, Exemplar, GpuFigures, Latency, LatencyName, ServingFigures } from './event.js'
-import { type Attributes, logGroup, MetricsWriter, type NumberPoint } from './otlp.js'
+import type { CorrelatedEvent, FigureSource, GpuFigures, ServingFigures, TokenFigures } from './event.js'
+import { writeLog } from './log.js'
+import { gauge, histogram, type Label, label, type Metric, MetricsWriter, type Point, sum } from './metrics-writer.js'
+import { LATENCY_METRICS, resourceOf } from './otlp.js'
 
-/** A Map, because names come off the wire: `valueOf` is no latency we know. */
-const LATENCY_METRICS: ReadonlyMap<LatencyName, string> = new Map([
-  ['time_to_first_token', 'ai_factory.engine.time_to_first_token'],
-  ['inter_token_latency', 'ai_factory.engine.inter_token_latency'],
-  ['time_per_output_token', 'ai_factory.engine.time_per_output_token'],
-  ['request_duration', 'ai_factory.engine.request.duration'],
-  ['queue_duration', 'ai_factory.engine.queue.duration'],
-  ['prefill_duration', 'ai_factory.engine.prefill.duration'],
-  ['decode_duration', 'ai_factory.engine.decode.duration'],
-])
+/** About what the metrics and the log record of an event with one engine take. */
+const METRICS_BYTES = 10 << 10
+const LOG_BYTES = 3 << 10
 
 /**
  * A batch of metrics and a batch of logs for a batch of the signal `events`; nothing for an empty one. With `sums`, sums and histograms are
@@ -29,165 +25,131 @@ const LATENCY_METRICS: ReadonlyMap<LatencyName, string> = new Map([
 export const renderEvents = (batch: Batch, sums?: RunningSums): Batch[] => {
   const events = decodeEvents(batch)
   if (events.length === 0) return []
-  const metrics: Group[] = []
+  const { metadata } = batch
+  const metrics = new Writer(events.length * METRICS_BYTES)
+  const logs = new Writer(events.length * LOG_BYTES)
   let points = 0
   for (const event of events) {
-    const window = { start: event.windowStartMs, end: event.windowStartMs + event.windowLengthMs }
-    const writer = new MetricsWriter(window, sums?.event(batch.metadata.epoch ?? '', Buffer.from(event.id).toString('hex')))
+    const id = Buffer.from(event.id).toString('hex')
+    const resource = resourceOf(event)
+    const writer = new MetricsWriter(metrics, {
+      resource,
+      workload: label(names.WORKLOAD_ID, event.workloadId),
+      window: { start: event.windowStartMs, end: event.windowStartMs + event.windowLengthMs },
+      sums: sums?.event(metadata.epoch ?? '', id),
+    })
     writeMetrics(writer, event)
-    if (writer.points > 0) metrics.push(writer.finish(resourceOf(event), names.SCOPE))
+    writer.finish()
     points += writer.points
+    writeLog(logs, event, id, resource)
   }
-  const logs = Batch.ofGroups('logs', events.map(renderLog), events.length, batch.metadata)
-  return points > 0 ? [Batch.ofGroups('metrics', metrics, points, batch.metadata), logs] : [logs]
+  const log = Batch.of('logs', [logs.finish()], events.length, metadata)
+  return points > 0 ? [Batch.of('metrics', [metrics.finish()], points, metadata), log] : [log]
 }
 
-const resourceOf = (event: CorrelatedEvent): Attributes => [
-  ['service.name', event.workloadId],
-  [names.WORKLOAD_ID, event.workloadId],
-  [names.WORKLOAD_SOURCE, event.workloadSource || undefined],
-  [names.WORKLOAD_CONFIDENCE, event.workloadConfidence || undefined],
+/** A figure of `K` as a metric; `late`: the part of a sum that belongs to closed windows. */
+interface Row<K extends string> {
+  readonly metric: Metric
+  readonly value: K
+  readonly late?: K
+}
+
+const GPU: readonly Row<Exclude<keyof GpuFigures, 'ids'>>[] = [
+  { metric: gauge(names.GPU_COUNT, '{gpu}'), value: 'count' },
+  { metric: gauge(names.GPU_UTILIZATION, '1'), value: 'utilization' },
+  { metric: gauge(names.GPU_SM_ACTIVE, '1'), value: 'smActive' },
+  { metric: gauge('ai_factory.gpu.tensor.active', '1'), value: 'tensorActive' },
+  { metric: gauge(names.GPU_MEMORY_UTILIZATION, '1'), value: 'memoryUtilization' },
+  { metric: gauge(names.GPU_MEMORY_USAGE, 'By'), value: 'memoryUsageBytes' },
+  { metric: gauge(names.GPU_POWER, 'W'), value: 'powerWatts' },
+  { metric: sum(names.GPU_ENERGY, 'J'), value: 'energyJoules', late: 'lateEnergyJoules' },
+  { metric: gauge(names.GPU_TEMPERATURE_MAX, 'Cel'), value: 'temperatureMaxCelsius' },
+  { metric: gauge(names.GPU_THROTTLED, '1'), value: 'throttled' },
 ]
+const SERVING: readonly Row<Exclude<keyof ServingFigures, 'latencies'>>[] = [
+  { metric: gauge(names.ENGINE_QUEUE_DEPTH, '{request}'), value: 'queueDepth' },
+  { metric: gauge(names.ENGINE_RUNNING, '{request}'), value: 'running' },
+  { metric: gauge(names.ENGINE_KV_CACHE_UTILIZATION, '1'), value: 'kvCacheUtilization' },
+  { metric: sum(names.PREEMPTIONS, '{preemption}'), value: 'preemptions', late: 'latePreemptions' },
+]
+const LATENCIES = new Map([...LATENCY_METRICS].map(([latency, name]) => [latency, histogram(name, 's')]))
+const TOKENS = sum(names.TOKENS, '{token}')
+const TOKENS_CACHED = sum(names.TOKENS_CACHED, '{token}')
+const TOKENS_BY_SOURCE = sum(names.TOKENS_BY_SOURCE, '{token}')
+const REQUESTS = sum(names.REQUESTS, '{request}')
+const REQUESTS_BY_SOURCE = sum(names.REQUESTS_BY_SOURCE, '{request}')
+const SPANS = sum(names.SPANS, '{span}')
+const COVERAGE = gauge(names.WINDOW_COVERAGE, '1')
+const CARRIED = gauge(names.WINDOW_CARRIED, 's')
+
+const NONE: readonly Label[] = []
+const LATE = label(names.LATE, true)
+const ONLY_LATE = [LATE]
+const INPUT = label(names.TOKEN_TYPE, 'input')
+const OUTPUT = label(names.TOKEN_TYPE, 'output')
+const OK = label(names.SPAN_STATUS, 'ok')
+const ERROR = label(names.SPAN_STATUS, 'error')
+const OF_GPU = [label(names.COVERAGE_OF, 'gpu')]
+const OF_ENGINE = [label(names.COVERAGE_OF, 'engine')]
 
 const writeMetrics = (writer: MetricsWriter, event: CorrelatedEvent): void => {
-  // Also on each point: many backends keep a resource's attributes apart from its series.
-  const workload: Attributes = [[names.WORKLOAD_ID, event.workloadId]]
-  const point = (value: number | undefined, attributes: Attributes = []): NumberPoint[] =>
-    value === undefined ? [] : [{ attributes: [...workload, ...attributes], value }]
-  const late: Attributes = [[names.LATE, true]]
-  const { gpu, serving, spans } = event
-  if (gpu) {
-    writer.gauge(names.GPU_COUNT, '{gpu}', point(gpu.count))
-    writer.gauge(names.GPU_UTILIZATION, '1', point(gpu.utilization))
-    writer.gauge(names.GPU_SM_ACTIVE, '1', point(gpu.smActive))
-    writer.gauge('ai_factory.gpu.tensor.active', '1', point(gpu.tensorActive))
-    writer.gauge(names.GPU_MEMORY_UTILIZATION, '1', point(gpu.memoryUtilization))
-    writer.gauge(names.GPU_MEMORY_USAGE, 'By', point(gpu.memoryUsageBytes))
-    writer.gauge(names.GPU_POWER, 'W', point(gpu.powerWatts))
-    writer.sum(names.GPU_ENERGY, 'J', [...point(gpu.energyJoules), ...point(gpu.lateEnergyJoules, late)])
-    writer.gauge(names.GPU_TEMPERATURE_MAX, 'Cel', point(gpu.temperatureMaxCelsius))
-    writer.gauge(names.GPU_THROTTLED, '1', point(gpu.throttled))
-  }
+  const { gpu, serving, spans, headlineSource } = event
+  if (gpu) writeRows(writer, GPU, gpu)
   if (serving) {
-    writer.gauge(names.ENGINE_QUEUE_DEPTH, '{request}', point(serving.queueDepth))
-    writer.gauge(names.ENGINE_RUNNING, '{request}', point(serving.running))
-    writer.gauge(names.ENGINE_KV_CACHE_UTILIZATION, '1', point(serving.kvCacheUtilization))
-    writer.sum(names.PREEMPTIONS, '{preemption}', [...point(serving.preemptions), ...point(serving.latePreemptions, late)])
-    for (const latency of serving.latencies) writeLatency(writer, workload, latency)
+    writeRows(writer, SERVING, serving)
+    for (const latency of serving.latencies) {
+      const metric = LATENCIES.get(latency.name) ?? histogram(`ai_factory.engine.${latency.name}`, 's')
+      writer.latency(metric, latency, latency.late ? ONLY_LATE : NONE)
+    }
   }
-  for (const figures of event.tokens) {
-    const type = (name: string): Attributes => [[names.TOKEN_TYPE, name]]
-    const of = (name: string): NumberPoint[] => [
-      ...point(name === 'input' ? figures.input : figures.output, type(name)),
-      ...point(name === 'input' ? figures.lateInput : figures.lateOutput, [...type(name), ...late]),
-    ]
-    if (figures.source === event.headlineSource) {
-      writer.sum(names.TOKENS, '{token}', [...of('input'), ...of('output')])
-      writer.sum(names.TOKENS_CACHED, '{token}', [...point(figures.cached), ...point(figures.lateCached, late)])
-    } else writer.sum(names.TOKENS_BY_SOURCE, '{token}', withSource([...of('input'), ...of('output')], figures.source))
-  }
+  for (const figures of event.tokens) writeTokens(writer, figures, figures.source === headlineSource)
   for (const { source, finishReason, count, lateCount } of event.requests) {
-    const reason: Attributes = [[names.FINISH_REASON, finishReason || undefined]]
-    const points = [...point(count, reason), ...point(lateCount || undefined, [...reason, ...late])]
-    if (source === event.headlineSource) writer.sum(names.REQUESTS, '{request}', points)
-    else writer.sum(names.REQUESTS_BY_SOURCE, '{request}', withSource(points, source))
-  }
-  if (spans) {
-    const status = (text: string): Attributes => [[names.SPAN_STATUS, text]]
-    writer.sum(names.SPANS, '{span}', [
-      ...point(spans.count - spans.errors, status('ok')),
-      ...point(spans.errors, status('error')),
-      ...point(spans.lateCount - spans.lateErrors || undefined, [...status('ok'), ...late]),
-      ...point(spans.lateErrors || undefined, [...status('error'), ...late]),
+    const reason = finishReason === '' ? [] : [label(names.FINISH_REASON, finishReason)]
+    const from = source === headlineSource ? [] : [label(names.FIGURE_SOURCE, source)]
+    writer.numbers(source === headlineSource ? REQUESTS : REQUESTS_BY_SOURCE, [
+      { value: count, labels: [...reason, ...from] },
+      { value: unlessZero(lateCount), labels: [...reason, LATE, ...from] },
     ])
   }
-  const of = (group: string): Attributes => [[names.COVERAGE_OF, group]]
-  writer.gauge(names.WINDOW_COVERAGE, '1', [...point(gpu?.coverage, of('gpu')), ...point(serving?.coverage, of('engine'))])
-  writer.gauge(names.WINDOW_CARRIED, 's', [...point(gpu?.carriedSeconds, of('gpu')), ...point(serving?.carriedSeconds, of('engine'))])
-}
-
-const withSource = (points: readonly NumberPoint[], source: string): NumberPoint[] =>
-  points.map(({ attributes, value }) => ({ attributes: [...attributes, [names.FIGURE_SOURCE, source]], value }))
-
-const writeLatency = (writer: MetricsWriter, workload: Attributes, latency: Latency): void =>
-  writer.histogram(LATENCY_METRICS.get(latency.name) ?? `ai_factory.engine.${latency.name}`, 's', [
-    {
-      attributes: latency.late ? [...workload, [names.LATE, true]] : workload,
-      count: latency.count,
-      sum: latency.sum,
-      bounds: latency.bounds,
-      counts: latency.bucketCounts,
-    },
-  ])
-
-const renderLog = (event: CorrelatedEvent): Group => {
-  const end = event.windowStartMs + event.windowLengthMs
-  const body = `workload ${event.workloadId}, ${new Date(event.windowStartMs).toISOString()} + ${event.windowLengthMs / 1000} s`
-  return logGroup(resourceOf(event), names.SCOPE, end, names.EVENT_NAME, body, [
-    [names.EVENT_ID, Buffer.from(event.id).toString('hex')],
-    ['ai_factory.event.schema_version', BigInt(event.schemaVersion)],
-    ['ai_factory.window.length', event.windowLengthMs / 1000],
-    ['ai_factory.event.flags', event.flags.length > 0 ? event.flags : undefined],
-    [names.FIGURE_SOURCE, event.headlineSource || undefined],
-    ...gpuAttributes(event.gpu),
-    ...servingAttributes(event.serving),
-    ...countAttributes(event),
-    ...exemplarAttributes(event.exemplars),
-  ])
-}
-
-const gpuAttributes = (gpu: GpuFigures | undefined): Attributes =>
-  gpu === undefined
-    ? []
-    : [
-        [names.GPU_COUNT, BigInt(gpu.count)],
-        [names.GPU_IDS, gpu.ids],
-        [names.GPU_UTILIZATION, gpu.utilization],
-        [names.GPU_SM_ACTIVE, gpu.smActive],
-        [names.GPU_MEMORY_UTILIZATION, gpu.memoryUtilization],
-        [names.GPU_MEMORY_USAGE, gpu.memoryUsageBytes],
-        [names.GPU_POWER, gpu.powerWatts],
-        [names.GPU_ENERGY, gpu.energyJoules],
-        ['ai_factory.gpu.energy.late', gpu.lateEnergyJoules],
-        [names.GPU_TEMPERATURE_MAX, gpu.temperatureMaxCelsius],
-        [names.GPU_THROTTLED, gpu.throttled],
-        ['ai_factory.gpu.coverage', gpu.coverage],
-        ['ai_factory.gpu.carried', gpu.carriedSeconds],
-      ]
-
-const servingAttributes = (serving: ServingFigures | undefined): Attributes =>
-  serving === undefined
-    ? []
-    : [
-        ['ai_factory.engine.count', BigInt(serving.engines)],
-        [names.ENGINE_QUEUE_DEPTH, serving.queueDepth],
-        [names.ENGINE_RUNNING, serving.running],
-        [names.ENGINE_KV_CACHE_UTILIZATION, serving.kvCacheUtilization],
-        ...serving.latencies
-          .filter(latency => !latency.late && latency.count > 0)
-          .map(({ name, sum, count }) => [`${LATENCY_METRICS.get(name) ?? name}.mean`, sum / count] as const),
-        ['ai_factory.engine.coverage', serving.coverage],
-        ['ai_factory.engine.carried', serving.carriedSeconds],
-      ]
-
-const countAttributes = ({ tokens, requests, spans, headlineSource }: CorrelatedEvent): Attributes => {
-  const headline = tokens.find(({ source }) => source === headlineSource)
-  const finished = requests.filter(({ source }) => source === headlineSource)
-  return [
-    ['ai_factory.tokens.input', headline?.input],
-    ['ai_factory.tokens.output', headline?.output],
-    [names.TOKENS_CACHED, headline?.cached],
-    ['ai_factory.tokens.input.late', headline?.lateInput],
-    ['ai_factory.tokens.output.late', headline?.lateOutput],
-    [names.REQUESTS, finished.length > 0 ? finished.reduce((sum, { count }) => sum + count, 0) : undefined],
-    [names.SPANS, spans?.count],
-    ['ai_factory.spans.errors', spans?.errors],
-    ['ai_factory.spans.late', spans?.lateCount],
+  if (spans)
+    writer.numbers(SPANS, [
+      { value: spans.count - spans.errors, labels: [OK] },
+      { value: spans.errors, labels: [ERROR] },
+      { value: unlessZero(spans.lateCount - spans.lateErrors), labels: [OK, LATE] },
+      { value: unlessZero(spans.lateErrors), labels: [ERROR, LATE] },
+    ])
+  const ofBoth = (figure: 'coverage' | 'carriedSeconds'): Point[] => [
+    { value: gpu?.[figure], labels: OF_GPU },
+    { value: serving?.[figure], labels: OF_ENGINE },
   ]
+  writer.numbers(COVERAGE, ofBoth('coverage'))
+  writer.numbers(CARRIED, ofBoth('carriedSeconds'))
 }
 
-const exemplarAttributes = (exemplars: readonly Exemplar[]): Attributes =>
-  (['slowest', 'error'] as const).map(reason => {
-    const ids = exemplars.filter(exemplar => exemplar.reason === reason).map(({ traceId }) => Buffer.from(traceId).toString('hex'))
-    return [`ai_factory.exemplar.${reason}.trace_ids`, ids.length > 0 ? ids : undefined] as const
-  })
+const writeRows = <K extends string>(writer: MetricsWriter, rows: readonly Row<K>[], figures: { readonly [key in K]?: number }): void => {
+  for (const { metric, value, late } of rows) {
+    const points: Point[] = [{ value: figures[value], labels: NONE }]
+    if (late) points.push({ value: figures[late], labels: ONLY_LATE })
+    writer.numbers(metric, points)
+  }
+}
+
+/** Only the headline's tokens count under the plain names; those of another source stand beside them with its name. */
+const writeTokens = (writer: MetricsWriter, figures: TokenFigures, headline: boolean): void => {
+  const { input, output, cached, lateInput, lateOutput, lateCached } = figures
+  const from = headline ? NONE : [sourceLabel(figures.source)]
+  writer.numbers(headline ? TOKENS : TOKENS_BY_SOURCE, [
+    { value: input, labels: [INPUT, ...from] },
+    { value: lateInput, labels: [INPUT, LATE, ...from] },
+    { value: output, labels: [OUTPUT, ...from] },
+    { value: lateOutput, labels: [OUTPUT, LATE, ...from] },
+  ])
+  if (!headline) return
+  writer.numbers(TOKENS_CACHED, [
+    { value: cached, labels: NONE },
+    { value: lateCached, labels: ONLY_LATE },
+  ])
+}
+
+const sourceLabel = (source: FigureSource): Label => label(names.FIGURE_SOURCE, source)
+const unlessZero = (value: number): number | undefined => value || undefined

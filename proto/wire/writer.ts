@@ -218,6 +218,14 @@ export class Writer {
     return this
   }
 
+  /** A packed field of doubles. */
+  doubles(number: number, values: ArrayLike<number>): this {
+    this.header(number, values.length * 8).reserve(values.length * 8)
+    for (let i = 0; i < values.length; i++) this.view.setFloat64(this.length + i * 8, values[i]!, true)
+    this.length += values.length * 8
+    return this
+  }
+
   bytesValue(value: Uint8Array): this {
     return this.varintValue(value.length).raw(value)
   }
