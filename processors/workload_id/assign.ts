@@ -3,14 +3,16 @@ import type { AttributeValue } from '../../proto/attribute.js'
 import { AttributeEditor } from '../../proto/attribute-edit.js'
 import type { Batch, Group } from '../../proto/batch.js'
 import { type Share, splitGroup } from '../../proto/edit.js'
+import { Echo } from '../../proto/views/echo.js'
+import type { ItemView } from '../../proto/views/item.js'
 import { ItemCursor } from '../../proto/views/items.js'
 import { NumberPointView, PointView } from '../../proto/views/points.js'
 import { SPAN_KIND, SpanView } from '../../proto/views/traces.js'
 import * as attribute from '../../proto/vocabulary/attributes.js'
 import { ROLES } from '../../proto/vocabulary/roles.js'
+import { Fields } from '../../proto/wire.js'
 import { CallFinder } from './call_finder.js'
 import { deviceOf, isSlice, Owners, type Sharing } from './devices.js'
-import { Echo } from './echo.js'
 import { CALL_NAMES, DEVICE, ItemFacts, Memory, MODEL_CALL, POINT_NAMES, resourceTexts } from './facts.js'
 import type { Resolver, Subject } from './resolver.js'
 import { factsOf, SPELLINGS } from './spellings.js'
@@ -30,8 +32,11 @@ export type Unresolved = 'no_workload' | 'no_target'
 interface PointDecision {
   readonly assignment: Assignment
   readonly device: string | undefined
+  readonly slice: boolean
   readonly texts: ReadonlyMap<string, string>
 }
+/** What points with the same attributes are, by what their metrics are about; found out when first asked for. */
+type PointDecisions = Partial<Record<Subject, PointDecision>>
 
 type Texts = ReadonlyMap<string, string>
 const NO_TEXTS: Texts = new Map()
@@ -41,14 +46,14 @@ export const UNKNOWN_CALLER = 'unknown'
 /** Distinct resources and items remembered; beyond it the memory starts over. */
 const REMEMBERED = 50_000
 /** First byte of a signature: what was asked about the item. */
-const ASKED = { own: 0, call: 1, device: 2, other: 3 } as const
+const ASKED = { own: 0, call: 1, point: 2 } as const
 
 /** One distinct resource: its texts, and what follows from them. */
 interface Known {
   readonly texts: Texts
   readonly explicit: boolean
   readonly records: Memory<Assignment>
-  readonly points: Memory<PointDecision>
+  readonly points: Memory<PointDecisions>
   readonly distinct: Map<string, Assignment>
   /** The resource with what the assignment says; undefined where it says so already. */
   readonly written: Map<Assignment, Uint8Array | undefined>
@@ -136,20 +141,33 @@ export class Assigner {
     return { ...assigned([called]), caller: own[0]?.id === called.id ? undefined : own[0]?.id }
   }
 
+  /** Mostly all points of a group are one owner's alone: then none is looked at twice, and nothing is copied. */
   private splitPoints(known: Known, group: Group): Map<Assignment, Share> {
+    const items = this.metrics.over(group.rest)
     const decisions: PointDecision[] = []
+    let alone = true
+    this.echo.beginGroup()
+    this.metricSerial = 0
+    while (items.skip()) {
+      const decision = this.ofPoint(known, items)
+      alone &&= !decision.slice && (decisions.length === 0 || decision.assignment === decisions[0]!.assignment)
+      decisions.push(decision)
+    }
+    const [first] = decisions
+    if (first && alone) return new Map([[first.assignment, { group, items: decisions.length }]])
+    return this.splitAmong(known, group, decisions)
+  }
+
+  private splitAmong(known: Known, group: Group, decisions: readonly PointDecision[]): Map<Assignment, Share> {
     const ownerOf = new Map<string, Assignment>()
     let shared = false
-    this.echo.begin()
-    this.metricSerial = 0
+    let next = 0
     const parts = splitGroup('metrics', group, items => {
-      const decision = this.ofPoint(known, items)
-      decisions.push(decision)
-      const { device, assignment, texts } = decision
+      const { device, assignment, slice } = decisions[next++]!
       if (device !== undefined && !isMarker(items)) {
         const owner = ownerOf.get(device)
         if (!owner) ownerOf.set(device, assignment)
-        shared ||= (owner !== undefined && owner !== assignment) || isSlice(texts)
+        shared ||= (owner !== undefined && owner !== assignment) || slice
       }
       return assignment
     })
@@ -178,28 +196,46 @@ export class Assigner {
     })
   }
 
-  private ofPoint(known: Known, { metric, item, serials }: ItemCursor): PointDecision {
+  /** Of the point at which the cursor stands; its view is read only where nothing like it was seen in the group. */
+  private ofPoint(known: Known, { metric, item, path, serials }: ItemCursor): PointDecision {
+    const { echo, point } = this
     if (serials[1] !== this.metricSerial) {
       this.metricSerial = serials[1]!
       this.subject = subjectOf(metric?.name())
-      this.echo.nextMetric()
+      echo.beginMetric()
     }
+    echo.beginPoint()
+    const field = path[path.length - 1]!
+    point.enter(field)
+    while (point.next()) if (point.number === item.attributesField) echo.attribute(point)
     const { subject } = this
-    const echoed = this.echo.look(item, subject)
-    if (echoed) return echoed
-    const facts = this.points.read(item, ASKED[subject])
-    const before = known.points.get(facts)
-    if (before) return this.echo.remember(before)
-    const texts = facts.texts(item)
-    const assignment = same(known, this.ofLabels(known, texts, subject))
-    const decided = { assignment, texts, device: subject === 'device' ? deviceOf(texts) : undefined }
-    known.points.set(facts, decided)
-    this.remember()
-    return this.echo.remember(decided)
+    const decisions = echo.heard ?? echo.keep(this.decisionsOf(known, item.read(field.bytes, field.start, field.end)))
+    decisions[subject] ??= this.decide(known, item.read(field.bytes, field.start, field.end), subject)
+    return decisions[subject]
   }
+  private readonly metrics = new ItemCursor('metrics')
+  private readonly point = new Fields()
+  private readonly echo = new Echo<PointDecisions>()
   private metricSerial = 0
   private subject: Subject = 'other'
-  private readonly echo = new Echo<PointDecision>()
+
+  private decisionsOf(known: Known, item: ItemView): PointDecisions {
+    const facts = this.points.read(item, ASKED.point)
+    let decisions = known.points.get(facts)
+    if (!decisions) {
+      decisions = {}
+      known.points.set(facts, decisions)
+      this.remember()
+    }
+    return decisions
+  }
+
+  private decide(known: Known, item: ItemView, subject: Subject): PointDecision {
+    const texts = this.points.read(item, ASKED.point).texts(item)
+    const assignment = same(known, this.ofLabels(known, texts, subject))
+    const device = subject === 'device' ? deviceOf(texts) : undefined
+    return { assignment, texts, device, slice: device !== undefined && isSlice(texts) }
+  }
 
   private ofLabels(known: Known, texts: Texts, subject: Subject): Assignment {
     const found = this.resolve(known, known.explicit ? NO_TEXTS : texts, subject)

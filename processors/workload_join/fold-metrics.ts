@@ -88,7 +88,6 @@ export class MetricFold {
         else this.foldNumber(workload, resource, role, column, at)
       }
     }
-    this.recall.endMetric()
   }
 
   private foldNumber(workload: Workload, resource: ResourceState, role: Role, column: number | undefined, at: FoldTime): void {
