@@ -9,7 +9,7 @@ import { ItemCursor } from '../../proto/views/items.js'
 import { NumberPointView, PointView } from '../../proto/views/points.js'
 import { SPAN_KIND, SpanView } from '../../proto/views/traces.js'
 import * as attribute from '../../proto/vocabulary/attributes.js'
-import { ROLES } from '../../proto/vocabulary/roles.js'
+import type { Role } from '../../proto/vocabulary/roles.js'
 import { Fields } from '../../proto/wire.js'
 import { CallFinder } from './call_finder.js'
 import { deviceOf, isSlice, Owners, type Sharing } from './devices.js'
@@ -184,7 +184,7 @@ export class Assigner {
       const { assignment, device, texts } = decisions[next++]!
       const owner = assignment.identities[0]
       if (device === undefined || !owner || isMarker(items)) continue
-      const perProcess = texts.has(DEVICE.virtual) && item instanceof NumberPointView && roleOf(metric?.name())?.role === 'gpu.utilization'
+      const perProcess = texts.has(DEVICE.virtual) && item instanceof NumberPointView && metric?.role?.role === 'gpu.utilization'
       owners.add(device, owner.id, perProcess ? Math.max(0, (item as NumberPointView).value || 0) : 0)
     }
     next = 0
@@ -201,7 +201,7 @@ export class Assigner {
     const { echo, point } = this
     if (serials[1] !== this.metricSerial) {
       this.metricSerial = serials[1]!
-      this.subject = subjectOf(metric?.name())
+      this.subject = subjectOf(metric?.role)
       echo.beginMetric()
     }
     echo.beginPoint()
@@ -276,9 +276,7 @@ const commonBeginning = (texts: readonly string[]): string =>
   })
 
 /** Whether a sample is of a device, whose exporter does not own it. */
-export const subjectOf = (metric: string | undefined): Subject => (roleOf(metric)?.level === 'device' ? 'device' : 'other')
-
-const roleOf = (name = '') => ROLES.get(name)
+export const subjectOf = (role: Role | undefined): Subject => (role?.level === 'device' ? 'device' : 'other')
 
 /** The item's word before the resource's. */
 export const layered = (item: Texts, resource: Texts) =>

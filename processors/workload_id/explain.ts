@@ -2,6 +2,7 @@
 import type { Batch, Group } from '../../proto/batch.js'
 import { ItemCursor } from '../../proto/views/items.js'
 import { SPAN_KIND, SpanView } from '../../proto/views/traces.js'
+import { ROLES } from '../../proto/vocabulary/roles.js'
 import { layered, subjectOf, UNKNOWN_CALLER, unallocated } from './assign.js'
 import { CALL_NAMES, ItemFacts, MODEL_CALL, POINT_NAMES, resourceTexts } from './facts.js'
 import type { Options } from './options.js'
@@ -84,7 +85,7 @@ export class Explainer {
   }
 
   private addPoint(metric: string, resource: Texts, item: Texts): void {
-    const subject = subjectOf(metric)
+    const subject = subjectOf(ROLES.get(metric))
     this.add(subject === 'device' ? 'device sample' : 'data point', metric, resource, item, () => {
       const facts = judged(resource, item)
       const verdicts = this.resolver.explain(facts, subject)

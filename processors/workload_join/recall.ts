@@ -2,7 +2,7 @@
 import { Attributes } from '../../proto/views/attributes.js'
 import { Echo } from '../../proto/views/echo.js'
 import { GPU_SHARE } from '../../proto/vocabulary/attributes.js'
-import { Fields } from '../../proto/wire.js'
+import { Fields, sameBytes } from '../../proto/wire.js'
 import { type Labels, labelsOf } from './identity.js'
 import { type PointState, ResourceState } from './state.js'
 
@@ -35,13 +35,21 @@ export class Recall {
     this.echo.attribute(field)
   }
 
-  /** What the point's attributes, which are fields `number`, stand for: as in the metric before, else looked up, else found out. */
+  /**
+   * What the point's attributes, which are fields `number`, stand for: as in the metric before, else as at this place in the group before, else
+   * looked up, else found out.
+   */
   state(bytes: Uint8Array, number: number): PointState {
     const { echo } = this
-    return (
-      echo.heard ??
-      echo.keep(this.look(echo.together ? bytes.subarray(echo.start, echo.end) : laidTogether(bytes, echo.start, echo.end, number)))
-    )
+    const { heard, place, start, end } = echo
+    if (heard) return heard
+    if (!echo.together) return echo.keep(this.look(laidTogether(bytes, start, end, number)))
+    const { order, points } = this.resource
+    const before = order[place]
+    if (before && sameBytes(before.attributes, 0, before.attributes.length, bytes, start, end)) return echo.keep(before)
+    const state = this.look(bytes.subarray(start, end))
+    if (place < points.size) order[place] = state
+    return echo.keep(state)
   }
 
   private look(attributes: Uint8Array): PointState {

@@ -26,7 +26,8 @@ export class Echo<T extends object> {
   private readonly made: T[] = []
   /** Places that were met in this group. */
   private known = 0
-  private index = -1
+  /** Of the point in its metric. */
+  place = -1
   /** Where the stretch ends if it is the one known of this place; NOWHERE once it cannot be. */
   private expected = NOWHERE
 
@@ -35,14 +36,14 @@ export class Echo<T extends object> {
   }
 
   beginMetric(): void {
-    this.index = -1
+    this.place = -1
   }
 
   beginPoint(): void {
     this.start = this.end = 0
     this.together = true
-    if (++this.index === this.known) this.addPlace()
-    this.expected = this.ends[this.index] === this.starts[this.index] ? 0 : NOWHERE
+    if (++this.place === this.known) this.addPlace()
+    this.expected = this.ends[this.place] === this.starts[this.place] ? 0 : NOWHERE
   }
 
   /** Takes the current field as one of the point's attributes; steps over all that follow when they are as expected. Throws WireError. */
@@ -58,8 +59,8 @@ export class Echo<T extends object> {
     this.end = field.end
     this.expected = NOWHERE
     const { bytes } = field
-    const start = this.starts[this.index]!
-    const end = this.ends[this.index]!
+    const start = this.starts[this.place]!
+    const end = this.ends[this.place]!
     const until = tagStart + end - start
     if (until < field.end || until > field.limit || !sameBytes(bytes, start, end, bytes, tagStart, until)) return
     // Equal bytes are equal fields, whole ones: reading goes on behind them.
@@ -68,13 +69,13 @@ export class Echo<T extends object> {
 
   /** What was made of the same attributes at this place in an earlier metric of the group; after undefined, `keep` follows. */
   get heard(): T | undefined {
-    return this.end === this.expected && this.together ? this.made[this.index] : undefined
+    return this.end === this.expected && this.together ? this.made[this.place] : undefined
   }
 
   keep(made: T): T {
-    this.starts[this.index] = this.start
-    this.ends[this.index] = this.together ? this.end : NOWHERE
-    this.made[this.index] = made
+    this.starts[this.place] = this.start
+    this.ends[this.place] = this.together ? this.end : NOWHERE
+    this.made[this.place] = made
     return made
   }
 
