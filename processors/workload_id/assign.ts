@@ -113,7 +113,7 @@ export class Assigner {
     if (!known) {
       const texts = resourceTexts(resource)
       const explicit = SPELLINGS.explicit.some(name => texts.has(name))
-      known = { texts, explicit, records: new Memory(), points: new Memory(), distinct: new Map(), written: new Map() }
+      known = { texts, explicit, records: new Memory(), points: new Memory(), places: [], distinct: new Map(), written: new Map() }
       this.remember()
       this.known.set(key, known)
     }

@@ -34,6 +34,8 @@ export interface Known {
   readonly explicit: boolean
   readonly records: Memory<Assignment>
   readonly points: Memory<PointDecisions>
+  /** What the points of a metric said last, by their places: mostly they say it again. */
+  readonly places: { readonly said: Uint8Array; readonly decisions: PointDecisions }[]
   readonly distinct: Map<string, Assignment>
   /** The resource with what the assignment says; undefined where it says so already. */
   readonly written: Map<Assignment, Uint8Array | undefined>

@@ -7,7 +7,7 @@ import { ItemCursor } from '../../proto/views/items.js'
 import { NumberPointView, PointView } from '../../proto/views/points.js'
 import { UNALLOCATED } from '../../proto/vocabulary/attributes.js'
 import type { Role } from '../../proto/vocabulary/roles.js'
-import { Fields } from '../../proto/wire.js'
+import { Fields, sameBytes } from '../../proto/wire.js'
 import { deviceOf, isSlice, Owners } from './devices.js'
 import { DEVICE, ItemFacts, POINT_NAMES } from './facts.js'
 import {
@@ -24,6 +24,9 @@ import {
 import type { Resolver, Subject } from './resolver.js'
 import type { Identity } from './tables.js'
 
+/** Places of a resource that are remembered, and bytes of one: what is beyond is looked up. */
+const MOST_PLACES = 64
+const MOST_BYTES = 1024
 /** First byte of a signature; of points all are asked the same. */
 const ASKED = 0
 
@@ -99,7 +102,7 @@ export class PointOwners {
     })
   }
 
-  /** Of the point at which the cursor stands; its view is read only where nothing like it was seen in the group. */
+  /** Of the point at which the cursor stands; its view is read only where nothing like it was seen there. */
   private ofPoint(known: Known, { metric, item, path, serials }: ItemCursor): PointDecision {
     const { echo, point } = this
     if (serials[1] !== this.metricSerial) {
@@ -112,9 +115,22 @@ export class PointOwners {
     point.enter(field)
     while (point.next()) if (point.number === item.attributesField) echo.attribute(point)
     const { subject } = this
-    const decisions = echo.heard ?? echo.keep(this.decisionsOf(known, item.read(field.bytes, field.start, field.end)))
+    const decisions = echo.heard ?? echo.keep(this.atPlace(known, item, field))
     decisions[subject] ??= this.decide(known, item.read(field.bytes, field.start, field.end), subject)
     return decisions[subject]
+  }
+
+  /** As at this place in the group before, else looked up. */
+  private atPlace(known: Known, item: ItemView, { bytes, start, end }: Fields): PointDecisions {
+    const { echo } = this
+    const { places } = known
+    const before = places[echo.place]
+    if (before && echo.together && sameBytes(before.said, 0, before.said.length, bytes, echo.start, echo.end)) return before.decisions
+    const decisions = this.decisionsOf(known, item.read(bytes, start, end))
+    if (!echo.together || echo.end - echo.start > MOST_BYTES || echo.place > Math.min(places.length, MOST_PLACES)) return decisions
+    if (echo.place === places.length) this.remember()
+    places[echo.place] = { said: Buffer.from(bytes.subarray(echo.start, echo.end)), decisions }
+    return decisions
   }
 
   private decisionsOf(known: Known, item: ItemView): PointDecisions {

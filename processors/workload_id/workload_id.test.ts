@@ -243,7 +243,7 @@ describe('data points', () => {
     expect(seen.sort((x: number, y: number) => x - y)).toEqual(Array.from({ length: 40 }, (_, i) => i))
     expect(out.items).toBe(40)
   })
-  test('points recognised by those of the metric before belong where they would if each were looked into', async () => {
+  test('points recognised by those of the metric or the scrape before belong where they would if each were looked into', async () => {
     const labels = fc.record(
       {
         UUID: fc.constantFrom('GPU-1', 'GPU-2'),
@@ -264,12 +264,12 @@ describe('data points', () => {
       { maxLength: 6 },
     )
     await fc.assert(
-      fc.asyncProperty(fc.array(labels, { minLength: 4, maxLength: 4 }), metrics, async (series, scrape) => {
-        /** `told` makes every point say something that no other says. */
-        const batch = (told: boolean) => {
+      fc.asyncProperty(fc.array(labels, { minLength: 4, maxLength: 4 }), fc.array(metrics, { maxLength: 3 }), async (series, scrapes) => {
+        /** `told` makes every point say something that no other says, and more than is remembered. */
+        const batch = (scrape: (typeof scrapes)[number], told: boolean) => {
           let next = 0
           const point = ([which, stale]: [number, boolean]) => ({
-            attributes: attributes({ ...(told ? { told: next } : {}), ...series[which] }),
+            attributes: attributes({ ...(told ? { told: String(next).padEnd(2000) } : {}), ...series[which] }),
             timeUnixNano: '5',
             asDouble: ++next,
             flags: stale ? 1 : 0,
@@ -281,8 +281,9 @@ describe('data points', () => {
             next,
           )
         }
-        const belonging = async (told: boolean) =>
-          (await setup().groups(batch(told))).map(({ resource, group }) => [
+        const rigs = [setup(), setup()]
+        const belonging = async (scrape: (typeof scrapes)[number], told: boolean) =>
+          (await rigs[Number(told)]!.groups(batch(scrape, told))).map(({ resource, group }) => [
             resource,
             group.scopeMetrics.flatMap((scope: Plain) =>
               (scope.metrics ?? []).flatMap(({ name, gauge }: Plain) =>
@@ -290,7 +291,7 @@ describe('data points', () => {
               ),
             ),
           ])
-        expect(await belonging(false)).toEqual(await belonging(true))
+        for (const scrape of scrapes) expect(await belonging(scrape, false)).toEqual(await belonging(scrape, true))
       }),
       { numRuns: 300 },
     )
