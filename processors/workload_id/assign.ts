@@ -3,63 +3,30 @@ import type { AttributeValue } from '../../proto/attribute.js'
 import { AttributeEditor } from '../../proto/attribute-edit.js'
 import type { Batch, Group } from '../../proto/batch.js'
 import { type Share, splitGroup } from '../../proto/edit.js'
-import { ItemCursor } from '../../proto/views/items.js'
-import { NumberPointView, PointView } from '../../proto/views/points.js'
+import type { ItemCursor } from '../../proto/views/items.js'
 import { SPAN_KIND, SpanView } from '../../proto/views/traces.js'
 import * as attribute from '../../proto/vocabulary/attributes.js'
-import { ROLES } from '../../proto/vocabulary/roles.js'
 import { CallFinder } from './call_finder.js'
-import { deviceOf, isSlice, Owners, type Sharing } from './devices.js'
-import { Echo } from './echo.js'
-import { CALL_NAMES, DEVICE, ItemFacts, Memory, MODEL_CALL, POINT_NAMES, resourceTexts } from './facts.js'
+import { CALL_NAMES, ItemFacts, Memory, MODEL_CALL, resourceTexts } from './facts.js'
+import { type Assignment, assigned, type Known, layered, NO_TEXTS, same, type Texts, type Unresolved } from './known.js'
+import { PointOwners } from './points.js'
 import type { Resolver, Subject } from './resolver.js'
-import { factsOf, SPELLINGS } from './spellings.js'
+import { SPELLINGS } from './spellings.js'
 import type { Identity, Tables } from './tables.js'
-
-/** What is written on a resource. One object a distinct content, so that it can be the key of a split. */
-interface Assignment {
-  readonly identities: readonly Identity[]
-  /** The client's own workload, where another one is called or the call goes nowhere. */
-  readonly caller?: string | undefined
-  readonly sharing?: Sharing | undefined
-  readonly unresolved?: Unresolved | undefined
-}
-export type Unresolved = 'no_workload' | 'no_target'
-
-/** What is known of a data point: whose it is, and of which device. */
-interface PointDecision {
-  readonly assignment: Assignment
-  readonly device: string | undefined
-  readonly texts: ReadonlyMap<string, string>
-}
-
-type Texts = ReadonlyMap<string, string>
-const NO_TEXTS: Texts = new Map()
 
 /** Caller of a model that is nowhere to be found, when the caller is nobody either: the mark itself tells the join that there is no target. */
 export const UNKNOWN_CALLER = 'unknown'
 /** Distinct resources and items remembered; beyond it the memory starts over. */
 const REMEMBERED = 50_000
 /** First byte of a signature: what was asked about the item. */
-const ASKED = { own: 0, call: 1, device: 2, other: 3 } as const
-
-/** One distinct resource: its texts, and what follows from them. */
-interface Known {
-  readonly texts: Texts
-  readonly explicit: boolean
-  readonly records: Memory<Assignment>
-  readonly points: Memory<PointDecision>
-  readonly distinct: Map<string, Assignment>
-  /** The resource with what the assignment says; undefined where it says so already. */
-  readonly written: Map<Assignment, Uint8Array | undefined>
-}
+const ASKED = { own: 0, call: 1 } as const
 
 export class Assigner {
   private readonly known = new Map<string, Known>()
   private readonly own: ItemFacts
   private readonly callFacts: ItemFacts
   private readonly calls = new CallFinder()
-  private readonly points: ItemFacts
+  private readonly points: PointOwners
   /** A record can decide for itself by these; where none occurs in a group, no record is looked into. */
   private readonly marks: readonly Buffer[]
   /** How all of them begin: mostly it does not occur, and one search tells. */
@@ -74,7 +41,7 @@ export class Assigner {
     const own = [...SPELLINGS.explicit, ...attributes]
     this.own = new ItemFacts(own)
     this.callFacts = new ItemFacts([...CALL_NAMES, ...attributes])
-    this.points = new ItemFacts([...POINT_NAMES, ...attributes])
+    this.points = new PointOwners(resolver, attributes, () => this.remember())
     this.marks = own.map(name => Buffer.from(name))
     this.markBegin = Buffer.from(commonBeginning(own))
   }
@@ -96,7 +63,7 @@ export class Assigner {
   }
 
   private split({ signal }: Batch, group: Group, known: Known): Map<Assignment, Share> {
-    if (signal === 'metrics') return this.splitPoints(known, group)
+    if (signal === 'metrics') return this.points.split(known, group)
     const { buffer, byteOffset, length } = group.rest
     const rest = Buffer.from(buffer, byteOffset, length)
     const marked = rest.includes(this.markBegin) && this.marks.some(mark => rest.includes(mark))
@@ -136,78 +103,6 @@ export class Assigner {
     return { ...assigned([called]), caller: own[0]?.id === called.id ? undefined : own[0]?.id }
   }
 
-  private splitPoints(known: Known, group: Group): Map<Assignment, Share> {
-    const decisions: PointDecision[] = []
-    const ownerOf = new Map<string, Assignment>()
-    let shared = false
-    this.echo.begin()
-    this.metricSerial = 0
-    const parts = splitGroup('metrics', group, items => {
-      const decision = this.ofPoint(known, items)
-      decisions.push(decision)
-      const { device, assignment, texts } = decision
-      if (device !== undefined && !isMarker(items)) {
-        const owner = ownerOf.get(device)
-        if (!owner) ownerOf.set(device, assignment)
-        shared ||= (owner !== undefined && owner !== assignment) || isSlice(texts)
-      }
-      return assignment
-    })
-    return shared ? this.splitShared(known, group, decisions) : parts
-  }
-
-  /** Once more, with the part of its device that each owner has. */
-  private splitShared(known: Known, group: Group, decisions: readonly PointDecision[]): Map<Assignment, Share> {
-    const owners = new Owners()
-    let next = 0
-    const items = new ItemCursor('metrics').over(group.rest)
-    while (items.next()) {
-      const { metric, item } = items
-      const { assignment, device, texts } = decisions[next++]!
-      const owner = assignment.identities[0]
-      if (device === undefined || !owner || isMarker(items)) continue
-      const perProcess = texts.has(DEVICE.virtual) && item instanceof NumberPointView && roleOf(metric?.name())?.role === 'gpu.utilization'
-      owners.add(device, owner.id, perProcess ? Math.max(0, (item as NumberPointView).value || 0) : 0)
-    }
-    next = 0
-    return splitGroup('metrics', group, () => {
-      const { assignment, device, texts } = decisions[next++]!
-      const owner = assignment.identities[0]
-      const sharing = device !== undefined && owner ? owners.sharing(device, owner.id, texts) : undefined
-      return sharing ? same(known, { ...assignment, sharing }) : assignment
-    })
-  }
-
-  private ofPoint(known: Known, { metric, item, serials }: ItemCursor): PointDecision {
-    if (serials[1] !== this.metricSerial) {
-      this.metricSerial = serials[1]!
-      this.subject = subjectOf(metric?.name())
-      this.echo.nextMetric()
-    }
-    const { subject } = this
-    const echoed = this.echo.look(item, subject)
-    if (echoed) return echoed
-    const facts = this.points.read(item, ASKED[subject])
-    const before = known.points.get(facts)
-    if (before) return this.echo.remember(before)
-    const texts = facts.texts(item)
-    const assignment = same(known, this.ofLabels(known, texts, subject))
-    const decided = { assignment, texts, device: subject === 'device' ? deviceOf(texts) : undefined }
-    known.points.set(facts, decided)
-    this.remember()
-    return this.echo.remember(decided)
-  }
-  private metricSerial = 0
-  private subject: Subject = 'other'
-  private readonly echo = new Echo<PointDecision>()
-
-  private ofLabels(known: Known, texts: Texts, subject: Subject): Assignment {
-    const found = this.resolve(known, known.explicit ? NO_TEXTS : texts, subject)
-    if (found.length > 1) return { ...assigned(found), sharing: { share: 1 / found.length, basis: 'equal' } }
-    if (subject === 'other' || found.length > 0) return assigned(found, 'no_workload')
-    return assigned([unallocated(texts, known.texts)])
-  }
-
   private resolve(known: Known, texts: Texts, subject: Subject): Identity[] {
     return this.resolver.resolve(layered(texts, known.texts), subject)
   }
@@ -218,7 +113,7 @@ export class Assigner {
     if (!known) {
       const texts = resourceTexts(resource)
       const explicit = SPELLINGS.explicit.some(name => texts.has(name))
-      known = { texts, explicit, records: new Memory(), points: new Memory(), distinct: new Map(), written: new Map() }
+      known = { texts, explicit, records: new Memory(), points: new Memory(), places: [], distinct: new Map(), written: new Map() }
       this.remember()
       this.known.set(key, known)
     }
@@ -238,40 +133,6 @@ const commonBeginning = (texts: readonly string[]): string =>
     while (length < common.length && common[length] === text[length]) length++
     return common.slice(0, length)
   })
-
-/** Whether a sample is of a device, whose exporter does not own it. */
-export const subjectOf = (metric: string | undefined): Subject => (roleOf(metric)?.level === 'device' ? 'device' : 'other')
-
-const roleOf = (name = '') => ROLES.get(name)
-
-/** The item's word before the resource's. */
-export const layered = (item: Texts, resource: Texts) =>
-  factsOf(
-    name => item.get(name),
-    name => resource.get(name),
-  )
-
-/** Whose a device is that nobody owns. */
-export const unallocated = (item: Texts, resource: Texts): Identity => {
-  const host = DEVICE.host.map(name => item.get(name) ?? resource.get(name)).find(Boolean) ?? 'unknown'
-  return { id: `${attribute.UNALLOCATED}/${host}`, source: attribute.UNALLOCATED, confidence: 'exact' }
-}
-
-const assigned = (identities: readonly Identity[], otherwise?: Unresolved): Assignment => ({
-  identities,
-  unresolved: identities.length === 0 ? otherwise : undefined,
-})
-
-/** A staleness marker says that a series has ended: whose it was owns the device no more. */
-const isMarker = ({ item }: ItemCursor): boolean => item instanceof PointView && item.noRecordedValue
-
-/** The one object of this content. */
-const same = ({ distinct }: Known, assignment: Assignment): Assignment => {
-  const content = JSON.stringify(assignment)
-  const before = distinct.get(content)
-  if (!before) distinct.set(content, assignment)
-  return before ?? assignment
-}
 
 const resourceOf = ({ written }: Known, group: Group, assignment: Assignment): Uint8Array => {
   const { identities, caller, sharing } = assignment

@@ -2,9 +2,12 @@
 import type { Batch, Group } from '../../proto/batch.js'
 import { ItemCursor } from '../../proto/views/items.js'
 import { SPAN_KIND, SpanView } from '../../proto/views/traces.js'
-import { layered, subjectOf, UNKNOWN_CALLER, unallocated } from './assign.js'
+import { ROLES } from '../../proto/vocabulary/roles.js'
+import { UNKNOWN_CALLER } from './assign.js'
 import { CALL_NAMES, ItemFacts, MODEL_CALL, POINT_NAMES, resourceTexts } from './facts.js'
+import { layered } from './known.js'
 import type { Options } from './options.js'
+import { subjectOf, unallocated } from './points.js'
 import { Resolver, type Verdict } from './resolver.js'
 import { SPELLINGS } from './spellings.js'
 import { readTables, type Tables } from './tables.js'
@@ -84,7 +87,7 @@ export class Explainer {
   }
 
   private addPoint(metric: string, resource: Texts, item: Texts): void {
-    const subject = subjectOf(metric)
+    const subject = subjectOf(ROLES.get(metric))
     this.add(subject === 'device' ? 'device sample' : 'data point', metric, resource, item, () => {
       const facts = judged(resource, item)
       const verdicts = this.resolver.explain(facts, subject)

@@ -1,7 +1,8 @@
 /** Finds the workload of every span, data point and log record, and writes its id on their resource. */
 import { SIGNALS } from '../../proto/batch.js'
 import { type Consumer, component, type Upstream } from '../../runtime/component.js'
-import { Assigner, type Unresolved } from './assign.js'
+import { Assigner } from './assign.js'
+import type { Unresolved } from './known.js'
 import { type Options, options } from './options.js'
 import { Resolver } from './resolver.js'
 import { TableFiles } from './tables.js'

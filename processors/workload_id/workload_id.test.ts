@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { Batch, type Signal } from '../../proto/batch.js'
 import { decode, encode, type Plain, requestType } from '../../proto/testing/oracle.js'
 import { harness } from '../../runtime/testing/harness.js'
@@ -241,6 +242,59 @@ describe('data points', () => {
     )
     expect(seen.sort((x: number, y: number) => x - y)).toEqual(Array.from({ length: 40 }, (_, i) => i))
     expect(out.items).toBe(40)
+  })
+  test('points recognised by those of the metric or the scrape before belong where they would if each were looked into', async () => {
+    const labels = fc.record(
+      {
+        UUID: fc.constantFrom('GPU-1', 'GPU-2'),
+        Hostname: fc.constant('n'),
+        namespace: fc.constant('a'),
+        pod: fc.constantFrom('x-7d9c5b6f4-x2x8p', 'y-0'),
+        vgpu: fc.constant('1'),
+        GPU_I_PROFILE: fc.constant('2g.20gb'),
+        GPU_I_ID: fc.constantFrom('1', '2'),
+      },
+      { requiredKeys: ['UUID'] },
+    )
+    const metrics = fc.array(
+      fc.tuple(
+        fc.constantFrom('DCGM_FI_DEV_GPU_UTIL', 'DCGM_FI_DEV_POWER_USAGE', 'somebody_elses'),
+        fc.array(fc.tuple(fc.nat(3), fc.boolean()), { maxLength: 4 }),
+      ),
+      { maxLength: 6 },
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(labels, { minLength: 4, maxLength: 4 }), fc.array(metrics, { maxLength: 3 }), async (series, scrapes) => {
+        /** `told` makes every point say something that no other says, and more than is remembered. */
+        const batch = (scrape: (typeof scrapes)[number], told: boolean) => {
+          let next = 0
+          const point = ([which, stale]: [number, boolean]) => ({
+            attributes: attributes({ ...(told ? { told: String(next).padEnd(2000) } : {}), ...series[which] }),
+            timeUnixNano: '5',
+            asDouble: ++next,
+            flags: stale ? 1 : 0,
+          })
+          const list = scrape.map(([name, points]) => ({ name, gauge: { dataPoints: points.map(point) } }))
+          return batchOf(
+            'metrics',
+            { resourceMetrics: [{ resource: { attributes: attributes(scraped) }, scopeMetrics: [{ metrics: list }] }] },
+            next,
+          )
+        }
+        const rigs = [setup(), setup()]
+        const belonging = async (scrape: (typeof scrapes)[number], told: boolean) =>
+          (await rigs[Number(told)]!.groups(batch(scrape, told))).map(({ resource, group }) => [
+            resource,
+            group.scopeMetrics.flatMap((scope: Plain) =>
+              (scope.metrics ?? []).flatMap(({ name, gauge }: Plain) =>
+                (gauge.dataPoints ?? []).map(({ asDouble }: Plain) => `${name} ${asDouble}`),
+              ),
+            ),
+          ])
+        for (const scrape of scrapes) expect(await belonging(scrape, false)).toEqual(await belonging(scrape, true))
+      }),
+      { numRuns: 300 },
+    )
   })
 })
 

@@ -4,8 +4,9 @@ import { GROUP, HISTOGRAM_POINT, METRIC, METRIC_DATA, NUMBER_POINT, SCOPE_GROUP 
 import { HistogramPointView } from '../../proto/views/histograms.js'
 import { TEMPORALITY } from '../../proto/views/metrics.js'
 import { NO_RECORDED_VALUE } from '../../proto/views/points.js'
-import { isBlank, ROLES, type Role } from '../../proto/vocabulary/roles.js'
-import { Fields } from '../../proto/wire.js'
+import { roleAt } from '../../proto/views/role.js'
+import { isBlank, type Role } from '../../proto/vocabulary/roles.js'
+import { BYTES, Fields } from '../../proto/wire.js'
 import { DEVICE, DEVICE_COLUMNS, ENGINE_COLUMNS } from './columns.js'
 import { Counter, type Limits } from './counter.js'
 import { canonicalOf, deviceIdentity, engineIdentity, partsOf } from './identity.js'
@@ -66,7 +67,7 @@ export class MetricFold {
   private foldMetric(workload: Workload, resource: ResourceState, metric: Fields, at: FoldTime): void {
     let role: Role | undefined
     const { bytes, start, end } = this.metrics
-    while (metric.next()) if (metric.number === METRIC.name) role = ROLES.get(metric.string())
+    while (metric.next()) if (metric.number === METRIC.name) role = roleAt(bytes, metric.expect(BYTES).start, metric.end)
     if (!role || (resource.use !== 'all' && role.role !== 'gpu.energy')) return
     const bucketed = role.kind === 'histogram'
     const column = role.kind === 'gauge' ? columnOf(role) : undefined
@@ -88,7 +89,6 @@ export class MetricFold {
         else this.foldNumber(workload, resource, role, column, at)
       }
     }
-    this.recall.endMetric()
   }
 
   private foldNumber(workload: Workload, resource: ResourceState, role: Role, column: number | undefined, at: FoldTime): void {

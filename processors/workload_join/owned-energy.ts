@@ -4,13 +4,13 @@ import { splitGroup } from '../../proto/edit.js'
 import { GROUP, METRIC, SCOPE_GROUP } from '../../proto/fields.js'
 import type { Attributes } from '../../proto/views/attributes.js'
 import { KeySet } from '../../proto/views/attributes.js'
+import { ItemCursor } from '../../proto/views/items.js'
 import { ResourceView } from '../../proto/views/resource.js'
+import { roleAt } from '../../proto/views/role.js'
 import { UNALLOCATED } from '../../proto/vocabulary/attributes.js'
-import { namesOf, ROLES } from '../../proto/vocabulary/roles.js'
-import { Fields, Writer } from '../../proto/wire.js'
+import { namesOf } from '../../proto/vocabulary/roles.js'
+import { BYTES, Fields, Writer } from '../../proto/wire.js'
 
-const isEnergy = (name: string): boolean => ROLES.get(name)?.role === 'gpu.energy'
-const ENERGY = [...ROLES.keys()].filter(isEnergy).map(name => Buffer.from(name))
 const HOSTS = namesOf('host')
 const HOST_KEYS = new KeySet(HOSTS)
 const NONE: ReadonlyMap<string, Group> = new Map()
@@ -23,19 +23,25 @@ export class OwnedEnergy {
   private readonly metrics = new Fields()
   private readonly metric = new Fields()
   private readonly out = new Writer(1024)
+  private readonly items = new ItemCursor('metrics')
 
   /** `unallocated/<host>` → the energy samples of the host's devices in a group of metrics. Throws WireError. */
   byHost(group: Group, workload: string): ReadonlyMap<string, Group> {
     if (workload === '' || workload.startsWith(`${UNALLOCATED}/`)) return NONE
-    const { rest } = group
-    const bytes = Buffer.from(rest.buffer, rest.byteOffset, rest.length)
-    if (!ENERGY.some(name => bytes.includes(name))) return NONE
-    const energy = Group.of(group.resource, this.energyOf(rest))
+    const rest = this.energyOf(group.rest)
+    if (!rest) return NONE
+    const energy = Group.of(group.resource, rest)
     const { attributes } = this.resource.read(group.resource)
     attributes.findAll(HOST_KEYS, this.ofResource)
+    const hosts: string[] = []
+    const items = this.items.over(rest)
+    while (items.next()) hosts.push(this.hostOf(items.item.attributes, attributes))
+    if (hosts.length === 0) return NONE
+    // An exporter mostly speaks of one host.
+    if (hosts.every(host => host === hosts[0])) return new Map([[`${UNALLOCATED}/${hosts[0]}`, energy]])
     const groups = new Map<string, Group>()
-    for (const [host, part] of splitGroup('metrics', energy, ({ item }) => this.hostOf(item.attributes, attributes)))
-      groups.set(`${UNALLOCATED}/${host}`, part.group)
+    let next = 0
+    for (const [host, part] of splitGroup('metrics', energy, () => hosts[next++]!)) groups.set(`${UNALLOCATED}/${host}`, part.group)
     return groups
   }
 
@@ -52,25 +58,29 @@ export class OwnedEnergy {
     return 'unknown'
   }
 
-  private energyOf(rest: Uint8Array): Uint8Array {
+  /** The energy metrics, in their scopes; undefined when there are none. */
+  private energyOf(rest: Uint8Array): Uint8Array | undefined {
     const { scopes, metrics, metric } = this
     const out = this.out.clear()
+    let some = false
     scopes.reset(rest)
     while (scopes.next()) {
       if (scopes.number !== GROUP.scopes) continue
       out.begin(GROUP.scopes)
       metrics.enter(scopes)
       while (metrics.next()) {
-        if (metrics.number !== SCOPE_GROUP.items) continue
-        metric.enter(metrics)
-        while (metric.next())
-          if (metric.number === METRIC.name) {
-            if (isEnergy(metric.string())) out.raw(rest, metrics.tagStart, metrics.end)
-            break
-          }
+        if (metrics.number !== SCOPE_GROUP.items || !isEnergy(metric.enter(metrics))) continue
+        out.raw(rest, metrics.tagStart, metrics.end)
+        some = true
       }
       out.end()
     }
-    return out.copy()
+    return some ? out.copy() : undefined
   }
+}
+
+const isEnergy = (metric: Fields): boolean => {
+  while (metric.next())
+    if (metric.number === METRIC.name) return roleAt(metric.expect(BYTES).bytes, metric.start, metric.end)?.role === 'gpu.energy'
+  return false
 }

@@ -1,7 +1,8 @@
 /** What points stand for, found again by the bytes of their attributes: decoded once, then compared. */
 import { Attributes } from '../../proto/views/attributes.js'
+import { Echo } from '../../proto/views/echo.js'
 import { GPU_SHARE } from '../../proto/vocabulary/attributes.js'
-import { BYTES, Fields, sameBytes } from '../../proto/wire.js'
+import { Fields, sameBytes } from '../../proto/wire.js'
 import { type Labels, labelsOf } from './identity.js'
 import { type PointState, ResourceState } from './state.js'
 
@@ -15,59 +16,40 @@ export class Recall {
   grown = 0
   private resource = NOBODY
   private readonly attributes = new Attributes()
-  /** Attributes of the points of the metric before: the next one's are mostly the same, in the same order. */
-  private starts = new Int32Array(64)
-  private ends = new Int32Array(64)
-  private readonly states: PointState[] = []
-  private known = 0
-  private index = 0
-  /** Attribute fields of the point. */
-  private start = -1
-  private end = -1
-  private together = true
+  private readonly echo = new Echo<PointState>()
 
   beginGroup(resource: ResourceState): void {
     this.resource = resource
-    this.known = 0
+    this.echo.beginGroup()
   }
 
   beginMetric(): void {
-    this.index = 0
-  }
-
-  endMetric(): void {
-    this.known = this.index
+    this.echo.beginMetric()
   }
 
   beginPoint(): void {
-    this.start = this.end = -1
-    this.together = true
+    this.echo.beginPoint()
   }
 
   attribute(field: Fields): void {
-    field.expect(BYTES)
-    if (this.start < 0) this.start = field.tagStart
-    else if (field.tagStart !== this.end) this.together = false
-    this.end = field.end
+    this.echo.attribute(field)
   }
 
-  /** What the point's attributes, which are fields `number`, stand for: guessed from the metric before, else looked up, else found out. */
+  /**
+   * What the point's attributes, which are fields `number`, stand for: as in the metric before, else as at this place in the group before, else
+   * looked up, else found out.
+   */
   state(bytes: Uint8Array, number: number): PointState {
-    const start = Math.max(0, this.start)
-    const end = Math.max(start, this.end)
-    const { index } = this
-    if (!this.together) return this.look(laidTogether(bytes, start, end, number))
-    if (index < this.known && sameBytes(bytes, this.starts[index]!, this.ends[index]!, bytes, start, end)) {
-      this.index++
-      return this.states[index]!
-    }
-    const state = this.resource.points.get(bytes, start, end) ?? this.discover(bytes.subarray(start, end))
-    if (index === this.starts.length) this.grow()
-    this.starts[index] = start
-    this.ends[index] = end
-    this.states[index] = state
-    this.index++
-    return state
+    const { echo } = this
+    const { heard, place, start, end } = echo
+    if (heard) return heard
+    if (!echo.together) return echo.keep(this.look(laidTogether(bytes, start, end, number)))
+    const { order, points } = this.resource
+    const before = order[place]
+    if (before && sameBytes(before.attributes, 0, before.attributes.length, bytes, start, end)) return echo.keep(before)
+    const state = this.look(bytes.subarray(start, end))
+    if (place < points.size) order[place] = state
+    return echo.keep(state)
   }
 
   private look(attributes: Uint8Array): PointState {
@@ -95,16 +77,6 @@ export class Recall {
     const fields = new Fields(attributes)
     while (fields.next()) this.attributes.addField(fields)
     return labelsOf(this.attributes)
-  }
-
-  private grow(): void {
-    const larger = (old: Int32Array) => {
-      const array = new Int32Array(old.length * 2)
-      array.set(old)
-      return array
-    }
-    this.starts = larger(this.starts)
-    this.ends = larger(this.ends)
   }
 }
 

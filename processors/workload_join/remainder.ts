@@ -16,6 +16,7 @@ import { ResourceState, Workload } from './state.js'
 /** A rest smaller than this part of the whole is what rounding leaves. */
 const ROUNDING = 1e-12
 const OWNERS = Buffer.from(GPU_OWNERS)
+const OWNER = Buffer.from(WORKLOAD_ID)
 
 export class Remainder {
   private readonly devices: Workload
@@ -81,7 +82,7 @@ export class Remainder {
     const { attributes } = this.resource.read(resource)
     const others = attributes.find(OWNERS)
     const plain = others < 0 ? [] : attributes.value(others).plain()
-    return [attributes.string(Buffer.from(WORKLOAD_ID)) ?? '', ...(Array.isArray(plain) ? plain.map(String) : [])]
+    return [attributes.string(OWNER) ?? '', ...(Array.isArray(plain) ? plain.map(String) : [])]
   }
 
   private into(workload: Workload, metrics: MetricFold, group: Group, at: FoldTime, use: 'energy' | 'board'): void {

@@ -235,6 +235,8 @@ export class ResourceState {
   readonly source: string
   readonly confidence: string
   readonly points = new ByteMap<PointState>()
+  /** Those met last, by place in their metric: mostly they come in this order again. No longer than `points`. */
+  readonly order: (PointState | undefined)[] = []
   lastTime = Number.NEGATIVE_INFINITY
 
   /**
@@ -254,7 +256,9 @@ export class ResourceState {
 
   /** Forgets what was last seen before `oldest`. Returns whether the resource was seen since. */
   forget(oldest: number): boolean {
+    const { size } = this.points
     this.points.retain(({ lastTime }) => lastTime >= oldest)
+    if (this.points.size < size) this.order.length = 0
     return this.lastTime >= oldest
   }
 }

@@ -39,20 +39,6 @@ export class Attributes {
     this.places[at + 1] = end
   }
 
-  /** From the first attribute's body to the end of the last one's; what lies between them is included. Only when there are any. */
-  get start(): number {
-    return this.places[0]!
-  }
-
-  get end(): number {
-    return this.places[(this.length - 1) * STRIDE + 1]!
-  }
-
-  /** Length of the first attribute's body. Only when there are any. */
-  get firstLength(): number {
-    return this.places[1]! - this.places[0]!
-  }
-
   /** Adds the KeyValue that is the current field. */
   addField(field: Fields): void {
     field.expect(BYTES)

@@ -1,10 +1,12 @@
 /** Metrics and their data points, read in place. */
 import { METRIC, METRIC_DATA } from '../fields.js'
+import type { Role } from '../vocabulary/roles.js'
 import { BYTES, equalsAt, Fields, readString } from '../wire.js'
 import { Attributes } from './attributes.js'
 import { ExponentialPointView, HistogramPointView } from './histograms.js'
 import { GroupCursor } from './item.js'
 import { NumberPointView, type PointView, SummaryPointView } from './points.js'
+import { roleAt } from './role.js'
 
 /** Which member of Metric's `data` is set, by field number; 0 = none. */
 export const { gauge: GAUGE, sum: SUM, histogram: HISTOGRAM, exponentialHistogram: EXPONENTIAL_HISTOGRAM, summary: SUMMARY } = METRIC
@@ -93,6 +95,11 @@ export class MetricView {
 
   name(): string {
     return readString(this.bytes, this.nameStart, this.nameEnd)
+  }
+
+  /** What its series mean; undefined where the name is not known. */
+  get role(): Role | undefined {
+    return roleAt(this.bytes, this.nameStart, this.nameEnd)
   }
 
   nameEquals(name: Uint8Array): boolean {

@@ -39,7 +39,8 @@ export class Fields {
   constructor(
     public bytes: Uint8Array = NOTHING,
     start = 0,
-    private limit = bytes.length,
+    /** Where the message ends. */
+    public limit = bytes.length,
   ) {
     this.end = start
   }
