@@ -187,8 +187,8 @@ export class Counter {
   }
 
   /**
-   * Forgets samples older than `oldest`, and booked ones whose neighbours, at most `spacing` apart, tell as much: all three equal, or, of a
-   * histogram before `coarseBefore`, rising. (A restart that only a sample later still reveals is then missed, a trade for memory.)
+   * Forgets samples older than `oldest`, and booked ones before `coarseBefore` whose neighbours, at most `spacing` apart, tell as much: all three
+   * equal, or, of a histogram, rising. (A restart that only a sample later still reveals is then missed, a trade for memory.)
    * Returns whether any sample is left.
    */
   forget(oldest: number, coarseBefore: number, spacing: number): boolean {
@@ -199,9 +199,10 @@ export class Counter {
     for (let at = 0; at < this.length; at++) {
       const time = this.time(at)
       if (time < oldest) continue
-      if (kept > 0 && at + 1 < this.length && this.time(at + 1) <= this.bookedTime && this.time(at + 1) - previous <= spacing) {
-        const coarse = this.width > 1 && time < coarseBefore && !this.falls(at - 1, at) && !this.falls(at, at + 1)
-        if (coarse || (this.equal(at - 1, at) && this.equal(at, at + 1))) continue
+      const between = kept > 0 && at + 1 < this.length && this.time(at + 1) <= this.bookedTime && this.time(at + 1) - previous <= spacing
+      if (between && time < coarseBefore) {
+        const rising = this.width > 1 && !this.falls(at - 1, at) && !this.falls(at, at + 1)
+        if (rising || (this.equal(at - 1, at) && this.equal(at, at + 1))) continue
       }
       if (kept !== at) data.copyWithin(this.sample(kept), this.sample(at), this.sample(at) + stride)
       if (kept === 0) this.settle(0)
