@@ -1,11 +1,8 @@
 /** OTLP as senders speak it: unary gRPC over node:http2, or posts over HTTP/1.1 connections that are kept. */
-import { Agent, request as post } from 'node:http'
-import { connect } from 'node:http2'
+import { Agent, request } from 'node:http'
+import { type ClientHttp2Session, connect } from 'node:http2'
 import { gzipSync } from 'node:zlib'
-import { GRPC_SERVICES } from '../proto/services.js'
-
-export const TRACES = GRPC_SERVICES.traces.export.path
-export const METRICS = GRPC_SERVICES.metrics.export.path
+import { GRPC_SERVICES, HTTP_PATHS, type OtlpSignal } from '../proto/services.js'
 
 const WINDOW = 16 << 20
 const FRAME_HEADER = 5
@@ -31,9 +28,11 @@ export interface Answer {
   retryInfo: boolean
 }
 
+const CLOSED: Answer = { status: 'closed', retryInfo: false }
+
 export interface Connection {
   /** One call with a framed message; resolves with the answer, `closed` when there was none. */
-  send(path: string, framed: Buffer, gzip: boolean): Promise<Answer>
+  send(signal: OtlpSignal, framed: Buffer, gzip: boolean): Promise<Answer>
   close(): void
 }
 
@@ -47,59 +46,55 @@ const openGrpc = (port: number): Promise<Connection> =>
       session.setLocalWindowSize(WINDOW)
       session.off('error', reject)
       session.on('error', () => {})
-      resolve({ send, close: () => session.close() })
+      resolve({ send: (signal, framed, gzip) => call(session, signal, framed, gzip), close: () => session.close() })
     })
     session.once('error', reject)
-    const send = (path: string, framed: Buffer, gzip: boolean): Promise<Answer> =>
-      new Promise(done => {
-        const stream = session.request({
-          ':method': 'POST',
-          ':path': path,
-          'content-type': 'application/grpc+proto',
-          te: 'trailers',
-          ...(gzip ? { 'grpc-encoding': 'gzip' } : {}),
-        })
-        let answer: Answer = { status: 'closed', retryInfo: false }
-        const take = (headers: Record<string, unknown>) => {
-          if (headers['grpc-status'] !== undefined)
-            answer = { status: String(headers['grpc-status']), retryInfo: headers['grpc-status-details-bin'] !== undefined }
-        }
-        stream.on('response', take)
-        stream.on('trailers', take)
-        stream.on('error', () => {})
-        stream.on('close', () => done(answer))
-        stream.resume()
-        stream.end(framed)
-      })
   })
 
-const HTTP_PATHS: Readonly<Record<string, string>> = { [TRACES]: '/v1/traces', [METRICS]: '/v1/metrics' }
+const call = (session: ClientHttp2Session, signal: OtlpSignal, framed: Buffer, gzip: boolean): Promise<Answer> =>
+  new Promise(resolve => {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': GRPC_SERVICES[signal].export.path,
+      'content-type': 'application/grpc+proto',
+      te: 'trailers',
+      ...(gzip ? { 'grpc-encoding': 'gzip' } : {}),
+    })
+    let answer = CLOSED
+    const take = (headers: Record<string, unknown>) => {
+      if (headers['grpc-status'] !== undefined)
+        answer = { status: String(headers['grpc-status']), retryInfo: headers['grpc-status-details-bin'] !== undefined }
+    }
+    stream.on('response', take)
+    stream.on('trailers', take)
+    stream.on('error', () => {})
+    stream.on('close', () => resolve(answer))
+    stream.resume()
+    stream.end(framed)
+  })
 
 const openHttp = (port: number): Connection => {
   const agent = new Agent({ keepAlive: true })
-  return {
-    send: (path, framed, gzip) =>
-      new Promise(done => {
-        const closed = { status: 'closed', retryInfo: false }
-        const body = framed.subarray(FRAME_HEADER)
-        const headers = {
-          'content-type': 'application/x-protobuf',
-          'content-length': body.length,
-          ...(gzip ? { 'content-encoding': 'gzip' } : {}),
-        }
-        const call = post({ host: '127.0.0.1', port, agent, method: 'POST', path: HTTP_PATHS[path], headers }, response => {
-          const { statusCode } = response
-          const answer = { status: statusCode === 200 ? '0' : String(statusCode), retryInfo: response.headers['retry-after'] !== undefined }
-          response.on('error', () => done(closed))
-          response.on('end', () => done(answer))
-          response.resume()
-        })
-        call.on('error', () => done(closed))
-        call.end(body)
-      }),
-    close: () => agent.destroy(),
-  }
+  return { send: (signal, framed, gzip) => post(agent, port, signal, framed.subarray(FRAME_HEADER), gzip), close: () => agent.destroy() }
 }
+
+const post = (agent: Agent, port: number, signal: OtlpSignal, body: Buffer, gzip: boolean): Promise<Answer> =>
+  new Promise(resolve => {
+    const headers = {
+      'content-type': 'application/x-protobuf',
+      'content-length': body.length,
+      ...(gzip ? { 'content-encoding': 'gzip' } : {}),
+    }
+    const sent = request({ host: '127.0.0.1', port, agent, method: 'POST', path: HTTP_PATHS[signal], headers }, response => {
+      const { statusCode } = response
+      const answer = { status: statusCode === 200 ? '0' : String(statusCode), retryInfo: response.headers['retry-after'] !== undefined }
+      response.on('error', () => resolve(CLOSED))
+      response.on('end', () => resolve(answer))
+      response.resume()
+    })
+    sent.on('error', () => resolve(CLOSED))
+    sent.end(body)
+  })
 
 /** Whether the answer told the sender to come back. */
 export const mayRetry = ({ status, retryInfo }: Answer): boolean => RETRYABLE.has(status) || (status === '8' && retryInfo)

@@ -2,7 +2,7 @@
  * The load of the join, a process of its own: spans of every workload in turn, at a given rate and with ids that are never used twice, and every
  * `sampleSeconds` the samples of every workload's GPUs and engine.
  */
-import { type Answer, type Connection, frame, METRICS, mayRetry, open, type Protocol, percentile, sessionsFor, TRACES } from './client.js'
+import { type Answer, type Connection, frame, mayRetry, open, type Protocol, percentile, sessionsFor } from './client.js'
 import { engineRequest, gpuRequest, spanChunk } from './factory.js'
 import type { LoadResult } from './load.js'
 
@@ -66,7 +66,7 @@ export const factoryLoad = async (options: FactoryLoadOptions, warm: () => void)
       acknowledged[turn.number] = 0
       const sent = chunk.free.then(() => {
         chunk.stamp(turn.number * spans, Date.now(), step)
-        return connection.send(TRACES, chunk.framed, false)
+        return connection.send('traces', chunk.framed, false)
       })
       chunk.free = sent
       const answer = await sent
@@ -83,7 +83,7 @@ export const factoryLoad = async (options: FactoryLoadOptions, warm: () => void)
       const workload = (turn.number >> 1) % workloads
       const request =
         turn.number % 2 === 0 ? gpuRequest(workload, options.gpusPerWorkload, Date.now()) : engineRequest(workload, Date.now(), since)
-      book(await connection.send(METRICS, frame(request, false), false), turn.at)
+      book(await connection.send('metrics', frame(request, false), false), turn.at)
     }
   }
 

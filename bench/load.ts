@@ -2,7 +2,7 @@
  * The load generator, a process of its own: unary OTLP/gRPC over one HTTP/2 session a sender group, pre-encoded requests, closed loop.
  * It keeps a book per request: how often each was acknowledged, and with which code it was refused.
  */
-import { type Connection, frame, mayRetry, open, percentile, sessionsFor, TRACES } from './client.js'
+import { type Connection, frame, mayRetry, open, percentile, sessionsFor } from './client.js'
 import { AGENT_RESOURCE, spanRequest } from './payload.js'
 
 export interface LoadOptions {
@@ -52,7 +52,7 @@ export const load = async (options: LoadOptions, warm: () => void): Promise<Load
       const before = performance.now()
       if (before >= ending) return
       const index = mine % options.pool
-      const answer = await connection.send(TRACES, framed[index]!, options.gzip)
+      const answer = await connection.send('traces', framed[index]!, options.gzip)
       if (answer.status === '0') acknowledged[index]!++
       else {
         refused[answer.status] = (refused[answer.status] ?? 0) + 1

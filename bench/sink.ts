@@ -3,8 +3,8 @@ import { createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
 import { inspect } from '../proto/inspect.js'
+import { GRPC_SERVICES } from '../proto/services.js'
 import { Fields } from '../proto/wire.js'
-import { METRICS, TRACES } from './client.js'
 
 export interface SinkCounts {
   spans: number
@@ -17,6 +17,8 @@ export interface SinkCounts {
   records: number
 }
 
+const TRACES = GRPC_SERVICES.traces.export.path
+const METRICS = GRPC_SERVICES.metrics.export.path
 const WINDOW = 16 << 20
 
 const GROUP = 1

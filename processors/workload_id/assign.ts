@@ -10,7 +10,7 @@ import { CallFinder } from './call_finder.js'
 import { CALL_NAMES, ItemFacts, Memory, MODEL_CALL, resourceTexts } from './facts.js'
 import { type Assignment, assigned, type Known, layered, NO_TEXTS, same, type Texts, type Unresolved } from './known.js'
 import { PointOwners } from './points.js'
-import type { Resolver, Subject } from './resolver.js'
+import type { Resolver } from './resolver.js'
 import { SPELLINGS } from './spellings.js'
 import type { Identity, Tables } from './tables.js'
 
@@ -77,7 +77,8 @@ export class Assigner {
   }
 
   private ofResource(known: Known): Assignment {
-    return same(known, assigned(this.resolve(known, NO_TEXTS, 'other'), 'no_workload'))
+    known.own ??= same(known, assigned(this.resolve(known, NO_TEXTS), 'no_workload'))
+    return known.own
   }
 
   private ofRecord(known: Known, { item }: ItemCursor, client: boolean): Assignment {
@@ -92,19 +93,19 @@ export class Assigner {
   }
 
   private ofOwn(known: Known, texts: Texts): Assignment {
-    return assigned(this.resolve(known, known.explicit ? NO_TEXTS : texts, 'other'), 'no_workload')
+    return assigned(this.resolve(known, known.explicit ? NO_TEXTS : texts), 'no_workload')
   }
 
   private ofCall(known: Known, texts: Texts): Assignment {
     if (!known.explicit && SPELLINGS.explicit.some(name => texts.has(name))) return this.ofOwn(known, texts)
     const called = this.resolver.called(layered(texts, known.texts))
-    const own = this.resolve(known, NO_TEXTS, 'other')
+    const own = this.ofResource(known).identities
     if (!called) return known.explicit ? assigned(own) : { ...assigned([], 'no_target'), caller: own[0]?.id ?? UNKNOWN_CALLER }
     return { ...assigned([called]), caller: own[0]?.id === called.id ? undefined : own[0]?.id }
   }
 
-  private resolve(known: Known, texts: Texts, subject: Subject): Identity[] {
-    return this.resolver.resolve(layered(texts, known.texts), subject)
+  private resolve(known: Known, texts: Texts): Identity[] {
+    return this.resolver.resolve(layered(texts, known.texts), 'other')
   }
 
   private knownOf({ resource }: Group): Known {

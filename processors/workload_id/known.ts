@@ -32,6 +32,8 @@ export type PointDecisions = Partial<Record<Subject, PointDecision>>
 export interface Known {
   readonly texts: Texts
   readonly explicit: boolean
+  /** Whose an item is that says nothing itself; found out when first asked for. */
+  own?: Assignment
   readonly records: Memory<Assignment>
   readonly points: Memory<PointDecisions>
   /** What the points of a metric said last, by their places: mostly they say it again. */

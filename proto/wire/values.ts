@@ -106,11 +106,8 @@ export const readString = (bytes: Uint8Array, start: number, end: number): strin
 }
 
 /** Whether `bytes[start, end)` equals `expected`, byte for byte: how keys are compared without making a string. */
-export const equalsAt = (bytes: Uint8Array, start: number, end: number, expected: Uint8Array): boolean => {
-  if (end - start !== expected.length) return false
-  for (let i = 0; i < expected.length; i++) if (bytes[start + i] !== expected[i]) return false
-  return true
-}
+export const equalsAt = (bytes: Uint8Array, start: number, end: number, expected: Uint8Array): boolean =>
+  sameBytes(bytes, start, end, expected, 0, expected.length)
 
 /** What is longer than this is quicker compared by a call, where the bytes can be called. */
 const LONG = 64
