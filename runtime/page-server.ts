@@ -1,7 +1,7 @@
 /** A small HTTP server for pages that operators and their probes read: own metrics, health. GET and HEAD only. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Clock, Lifecycle, Log } from './component.js'
-import { HttpServer } from './net/http-server.js'
+import { type HttpReply, HttpServer } from './net/http-server.js'
 import type { TlsFiles } from './net/tls.js'
 
 export interface Page {
@@ -41,7 +41,7 @@ export class PageServer implements Lifecycle {
 
   constructor(private readonly options: PageServerOptions) {
     const { endpoint, tls, clock, log } = options
-    this.server = new HttpServer({ ...LIMITS, endpoint, tls }, (request, response) => this.answer(request, response), {
+    this.server = new HttpServer({ ...LIMITS, endpoint, tls }, async request => this.answer(request), {
       clock,
       log,
       broken() {},
@@ -56,11 +56,9 @@ export class PageServer implements Lifecycle {
     return this.server.stop(deadline)
   }
 
-  private async answer({ method, url = '/' }: IncomingMessage, response: ServerResponse): Promise<void> {
+  private answer({ method, url = '/' }: IncomingMessage): HttpReply {
     const readable = method === 'GET' || method === 'HEAD'
     const { status, type, body } = readable ? (this.options.page(url.split('?', 1)[0]!) ?? NOT_FOUND) : NOT_ALLOWED
-    const bytes = Buffer.from(body)
-    response.writeHead(status, { 'content-type': type, 'content-length': bytes.length, ...(readable ? {} : { allow: 'GET, HEAD' }) })
-    response.end(method === 'HEAD' ? undefined : bytes)
+    return { status, headers: { 'content-type': type, ...(!readable && { allow: 'GET, HEAD' }) }, body }
   }
 }

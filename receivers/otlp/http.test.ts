@@ -183,6 +183,22 @@ test('without room the sender is told to come back, on a connection that stays u
   peer.socket.destroy()
 })
 
+test('the connection of a refused sender that will not come back is closed only when it has sent all: a reset would cost it the answer', async () => {
+  await open()
+  const { socket, text, closed } = openTcp(receiver.httpPort)
+  const errors: Error[] = []
+  socket.on('error', error => errors.push(error))
+  socket.write('POST /nothing HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 100000\r\n\r\n')
+  await until(() => text().includes('404 page not found'))
+  for (let sent = 0; sent < 10; sent++) {
+    await new Promise(resolve => setTimeout(resolve, 5))
+    expect(socket.closed).toBe(false)
+    socket.write(Buffer.alloc(10_000))
+  }
+  await closed(1_000)
+  expect(errors).toEqual([])
+})
+
 test('a sender that asks first (Expect: 100-continue) is refused before it sends', async () => {
   await open({ http: { max_request_body_size: '1KiB' } })
   const peer = openTcp(receiver.httpPort)

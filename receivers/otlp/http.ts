@@ -6,7 +6,7 @@ import { Buffers } from '../../runtime/buffers.js'
 import type { Context, Lifecycle } from '../../runtime/component.js'
 import { RetryableError } from '../../runtime/errors.js'
 import { readBody } from '../../runtime/net/http-body.js'
-import { HttpServer } from '../../runtime/net/http-server.js'
+import { type HttpReply, HttpServer } from '../../runtime/net/http-server.js'
 import { type Refusal, refusalOf, rpcStatusOf } from '../../runtime/net/status.js'
 import { TlsFiles } from '../../runtime/net/tls.js'
 import type { Door } from './door.js'
@@ -69,19 +69,13 @@ export class OtlpHttp implements Lifecycle {
     this.server = undefined
   }
 
-  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<HttpReply> {
     const signal = this.paths.get(pathOf(request.url))
-    if (signal === undefined) return this.misdirected(response, 404, 'unknown_path', '404 page not found')
-    if (request.method !== 'POST') return this.misdirected(response, 405, 'bad_method', '405 method not allowed, supported: [POST]', signal)
+    if (signal === undefined) return this.misdirected(404, 'unknown_path', '404 page not found')
+    if (request.method !== 'POST') return this.misdirected(405, 'bad_method', '405 method not allowed, supported: [POST]', signal)
     const encoding = encodingFor(request.headers['content-type'])
     if (encoding === undefined)
-      return this.misdirected(
-        response,
-        415,
-        'unsupported_media_type',
-        `415 unsupported media type, supported: [${MEDIA_TYPES.join(', ')}]`,
-        signal,
-      )
+      return this.misdirected(415, 'unsupported_media_type', `415 unsupported media type, supported: [${MEDIA_TYPES.join(', ')}]`, signal)
     const { admission, context, options } = this
     try {
       if (this.server?.stopping ?? true) throw new RetryableError('the gateway is shutting down; send again', 'shutting_down')
@@ -98,12 +92,12 @@ export class OtlpHttp implements Lifecycle {
       } finally {
         body.release()
       }
-      this.send(response, 200, {}, encoding, encoding.accepted(signal, partial))
+      return replyIn(encoding, 200, encoding.accepted(signal, partial))
     } catch (error) {
       const refusal = refusalOf(error)
       if (refusal.reason === 'internal') context.log.error('a request failed for an unexpected reason', { signal, error: String(error) })
       this.door.refused(refusal, signal)
-      this.send(response, refusal.http, retryAfter(refusal), encoding, encoding.status(rpcStatusOf(refusal)))
+      return replyIn(encoding, refusal.http, encoding.status(rpcStatusOf(refusal)), retryAfter(refusal))
     }
   }
 
@@ -118,31 +112,22 @@ export class OtlpHttp implements Lifecycle {
     }
   }
 
-  private send(
-    response: ServerResponse,
-    status: number,
-    headers: Record<string, string>,
-    encoding: Encoding,
-    body: Uint8Array | string,
-  ): void {
-    if (response.destroyed) return
-    if (this.server?.stopping ?? true) response.shouldKeepAlive = false
-    response.writeHead(status, { ...headers, 'content-type': encoding.mediaType, 'content-length': Buffer.byteLength(body) })
-    response.end(body)
-  }
-
-  private misdirected(
-    response: ServerResponse,
-    status: number,
-    reason: string,
-    text: string,
-    signal: OtlpSignal | 'unknown' = 'unknown',
-  ): void {
+  private misdirected(status: number, reason: string, text: string, signal: OtlpSignal | 'unknown' = 'unknown'): HttpReply {
     this.door.refused({ reason, message: text }, signal)
-    response.writeHead(status, { 'content-type': 'text/plain', ...(status === 405 && { allow: 'POST' }) })
-    response.end(text)
+    return { status, headers: { 'content-type': 'text/plain', ...(status === 405 && { allow: 'POST' }) }, body: text }
   }
 }
+
+const replyIn = (
+  encoding: Encoding,
+  status: number,
+  body: Uint8Array | string,
+  headers: Readonly<Record<string, string>> = {},
+): HttpReply => ({
+  status,
+  headers: { ...headers, 'content-type': encoding.mediaType },
+  body,
+})
 
 const pathOf = (url = ''): string => {
   const query = url.indexOf('?')

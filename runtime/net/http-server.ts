@@ -1,5 +1,5 @@
 /** An HTTP/1.1 server with limits on everything a peer can hold open, and a stop that answers what is in flight. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type OutgoingHttpHeaders, type Server, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Clock, Log } from '../component.js'
@@ -30,8 +30,14 @@ export interface HttpServerContext {
   broken(code: string): void
 }
 
-/** Answers by `response.end`; a rejection is answered with 500. */
-export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+export interface HttpReply {
+  readonly status: number
+  readonly headers: OutgoingHttpHeaders
+  readonly body: Uint8Array | string
+}
+
+/** `response` is there for an interim answer (`100 Continue`); the reply is written by the server. A rejection is answered with 500. */
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => Promise<HttpReply>
 
 const MAX_HEADER_SIZE = 16 << 10
 const MAX_HEADERS = 64
@@ -100,40 +106,49 @@ export class HttpServer {
     const log = (error: Error): void => this.context.log.debug('an HTTP request failed', { error: error.message })
     request.on('error', log)
     response.on('error', log)
-    const cancelTimeouts = this.limitTimes(request, response)
     response.on('close', () => {
-      cancelTimeouts()
       this.open.delete(response)
       if (this.open.size === 0) this.whenIdle?.()
     })
-    this.handler(request, response).catch(error => {
-      this.context.log.error('a request failed for an unexpected reason', { path: request.url, error: String(error) })
-      if (!response.headersSent) response.writeHead(500)
-      response.end()
-    })
+    this.handler(request, response)
+      .then(reply => this.reply(request, response, reply))
+      .catch(error => {
+        this.context.log.error('a request failed for an unexpected reason', { path: request.url, error: String(error) })
+        if (!response.headersSent) response.writeHead(500)
+        response.end()
+      })
   }
 
-  /** Once answered, the peer must take its answer; and what it still sends of a body nobody wants is read only up to a limit. */
-  private limitTimes(request: IncomingMessage, response: ServerResponse): () => void {
-    const { clock } = this.context
-    const { readTimeout, writeTimeout, maxDiscard } = this.options
+  private reply(request: IncomingMessage, response: ServerResponse, { status, headers, body }: HttpReply): void {
+    if (response.destroyed) return
     const { socket } = request
-    let cancelWrite = (): void => {}
-    let cancelDiscard = (): void => {}
-    response.on('prefinish', () => {
-      cancelWrite = clock.after(writeTimeout, () => socket.destroy())
-      if (request.complete) return
-      let discarded = 0
-      cancelDiscard = clock.after(readTimeout, () => {
-        if (!request.complete) socket.destroy()
-      })
-      request.once('close', cancelDiscard)
-      request.on('data', (chunk: Uint8Array) => {
-        discarded += chunk.length
-        if (discarded > maxDiscard) socket.destroy()
-      })
+    const cancelWrite = this.context.clock.after(this.options.writeTimeout, () => socket.destroy())
+    response.on('close', cancelWrite)
+    if (this.stopped) response.shouldKeepAlive = false
+    response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
+    if (request.complete) {
+      response.end(body)
+      return
+    }
+    this.discard(request)
+    if (response.shouldKeepAlive) response.end(body)
+    else {
+      // Closing a connection with bytes unread resets it, and the peer may lose the answer: write it now, and close when the peer has sent all.
+      response.write(body)
+      request.once('end', () => response.end())
+    }
+  }
+
+  /** What a peer still sends of a body nobody wants is read only up to a limit, and not for long. */
+  private discard(request: IncomingMessage): void {
+    const { readTimeout, maxDiscard } = this.options
+    let discarded = 0
+    const cancel = this.context.clock.after(readTimeout, () => request.socket.destroy())
+    request.once('end', cancel).once('close', cancel)
+    request.on('data', (chunk: Uint8Array) => {
+      discarded += chunk.length
+      if (discarded > maxDiscard) request.socket.destroy()
     })
-    return () => cancelWrite()
   }
 
   private refuseBroken(error: NodeJS.ErrnoException, socket: Socket): void {
