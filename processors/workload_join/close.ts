@@ -1,17 +1,18 @@
 /** A window of a workload that is over, as a correlated event (rules 9, 10, 12, 17). */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import {
   type CorrelatedEvent,
   FIGURE_SOURCES,
   type FigureSource,
   type GpuFigures,
+  type Latency,
   type RequestFigures,
   SCHEMA_VERSION,
   type ServingFigures,
   type TokenFigures,
 } from '../../proto/events/event.js'
 import { Lens } from './figures.js'
-import { Ledger, Room } from './ledger.js'
+import { type Amounts, Ledger } from './ledger.js'
 import type { Remainder } from './remainder.js'
 import type { SourceFigures, SpanSums, Target, Workload } from './state.js'
 import { present } from './targets.js'
@@ -34,24 +35,24 @@ const MAX_IDS = 128
 
 /** Rule 17: the same window of the same workload has the same id wherever and however often it is computed. Shards are reserved. */
 const eventId = ({ stream, start, end }: Window, workload: string): Uint8Array =>
-  createHash('sha256')
-    .update([stream, workload, '', start, end - start, SCHEMA_VERSION].join('\0'))
-    .digest()
-    .subarray(0, 16)
+  hash('sha256', [stream, workload, '', start, end - start, SCHEMA_VERSION].join('\0'), 'buffer').subarray(0, 16)
 
 export class Closer {
   private readonly lens = new Lens()
-  private readonly room = new Room()
+  private readonly book = new Ledger()
+  /** For what a remainder books. */
+  private readonly used = new Ledger()
+  private readonly taken = new Ledger()
 
   /**
    * Books what belongs to the window, which changes the state, and returns what there is to say; undefined when there is nothing, and when
    * `muted`: then nobody listens. `remainder`: what nobody owns of the energy, instead of what the workload's own samples say.
    */
   close(workload: Workload, window: Window, muted: boolean, remainder?: Remainder): CorrelatedEvent | undefined {
-    const book = new Ledger(this.room)
+    const book = this.book.clear()
     for (const target of workload.devices) book.take(target.counters, window.end)
     for (const target of workload.engines) book.take(target.counters, window.end)
-    if (remainder) book.replace('gpu.energy', remainder.close(window.end, window.maxGap, new Ledger(this.room), new Ledger(this.room)))
+    if (remainder) book.replace('gpu.energy', remainder.close(window.end, window.maxGap, this.used.clear(), this.taken.clear()))
     const spans = workload.windows.get(window.index)
     const { late } = workload
     workload.windows.delete(window.index)
@@ -59,11 +60,13 @@ export class Closer {
     if (muted) return undefined
     const devices = present(workload.devices, window.start, window.end, window.maxGap)
     const engines = present(workload.engines, window.start, window.end, window.maxGap)
-    if (devices.length === 0 && engines.length === 0 && !spans && !late && !book.any) return undefined
+    const latencies = book.latencies()
+    const grew = book.grew || latencies.length > 0
+    if (devices.length === 0 && engines.length === 0 && !spans && !late && !grew) return undefined
     this.lens.point(devices, engines, window.start, window.end, window.maxGap)
     this.lens.look(window.start, window.end)
     const gpu = this.gpu(devices, book, window)
-    const serving = this.serving(engines, book, window)
+    const serving = this.serving(engines, book, latencies, window)
     const alive = FIGURE_SOURCES.filter(source => workload.seen[source] >= window.oldest)
     const event: CorrelatedEvent = {
       id: eventId(window, workload.id),
@@ -100,91 +103,85 @@ export class Closer {
     const energy = book.amounts('gpu.energy')
     if (devices.length === 0 && !(energy && (energy[0] > 0 || energy[1] > 0))) return undefined
     const { lens } = this
-    const joules = energy ? energy[0] : lens.energyOfPower
-    return {
+    const gpu: GpuFigures = {
       count: devices.length,
       ids: devices.slice(0, MAX_IDS).map(({ identity }) => identity.id),
-      ...known('utilization', lens.utilization),
-      ...known('smActive', lens.smActive),
-      ...known('tensorActive', lens.tensorActive),
-      ...known('memoryUtilization', lens.memoryUtilization),
-      ...known('memoryUsageBytes', lens.memoryUsage),
-      ...known('powerWatts', lens.power),
-      ...known('energyJoules', joules),
-      ...(energy && energy[1] > 0 ? { lateEnergyJoules: energy[1] } : {}),
-      ...known('temperatureMaxCelsius', lens.temperatureMax),
-      ...known('throttled', lens.throttled),
       coverage: devices.length > 0 ? lens.devices.observed / (devices.length * (end - start)) : 0,
       carriedSeconds: lens.devices.carried / 1000,
     }
+    know(gpu, 'utilization', lens.utilization)
+    know(gpu, 'smActive', lens.smActive)
+    know(gpu, 'tensorActive', lens.tensorActive)
+    know(gpu, 'memoryUtilization', lens.memoryUtilization)
+    know(gpu, 'memoryUsageBytes', lens.memoryUsage)
+    know(gpu, 'powerWatts', lens.power)
+    know(gpu, 'energyJoules', energy ? energy[0] : lens.energyOfPower)
+    know(gpu, 'lateEnergyJoules', unlessZero(energy?.[1]))
+    know(gpu, 'temperatureMaxCelsius', lens.temperatureMax)
+    know(gpu, 'throttled', lens.throttled)
+    return gpu
   }
 
-  private serving(engines: readonly Target[], book: Ledger, { start, end }: Window): ServingFigures | undefined {
-    const latencies = book.latencies()
+  private serving(engines: readonly Target[], book: Ledger, latencies: Latency[], { start, end }: Window): ServingFigures | undefined {
     const preemptions = book.amounts('engine.preemptions')
     if (engines.length === 0 && latencies.length === 0 && !(preemptions && preemptions[0] + preemptions[1] > 0)) return undefined
     const { lens } = this
-    return {
+    const serving: ServingFigures = {
       engines: engines.length,
-      ...known('queueDepth', lens.queueDepth),
-      ...known('running', lens.running),
-      ...known('kvCacheUtilization', lens.kvCache),
-      ...known('preemptions', preemptions?.[0]),
-      ...(preemptions && preemptions[1] > 0 ? { latePreemptions: preemptions[1] } : {}),
       latencies,
       coverage: engines.length > 0 ? lens.engines.observed / (engines.length * (end - start)) : 0,
       carriedSeconds: lens.engines.carried / 1000,
     }
+    know(serving, 'queueDepth', lens.queueDepth)
+    know(serving, 'running', lens.running)
+    know(serving, 'kvCacheUtilization', lens.kvCache)
+    know(serving, 'preemptions', preemptions?.[0])
+    know(serving, 'latePreemptions', unlessZero(preemptions?.[1]))
+    return serving
   }
 }
 
-/** The field, unless its value is not known. */
-const known = <K extends string>(name: K, value: number | undefined): { [key in K]?: number } =>
-  value === undefined || Number.isNaN(value) ? {} : ({ [name]: value } as { [key in K]: number })
-
-const positive = <K extends string>(name: K, value: number | undefined): { [key in K]?: number } =>
-  known(name, value !== undefined && value > 0 ? value : undefined)
+/** Sets the figure, unless its value is not known. */
+const know = <K extends string>(figures: { [key in K]?: number }, name: K, value: number | undefined): void => {
+  if (value !== undefined && !Number.isNaN(value)) figures[name] = value
+}
+const unlessZero = (amount: number | undefined): number | undefined => (amount !== undefined && amount > 0 ? amount : undefined)
 
 const spanFigures = (source: FigureSource, sums: SpanSums | undefined): SourceFigures | undefined =>
   source === 'engine_spans' ? sums?.engine : sums?.client
 
-const tokensOf = (alive: readonly FigureSource[], book: Ledger, spans: SpanSums | undefined, late: SpanSums | undefined): TokenFigures[] =>
-  FIGURE_SOURCES.flatMap(source => {
-    const figures = source === 'engine_metrics' ? tokensOfEngine(book) : tokensOfSpans(source, spans, late)
-    const { source: _, ...amounts } = figures
-    const living = alive.includes(source) && Object.keys(amounts).length > 0
-    return living || Object.values(amounts).some(amount => amount > 0) ? [figures] : []
-  })
-
-const tokensOfEngine = (book: Ledger): TokenFigures => {
-  const [input, output, cached] = [
-    book.amounts('engine.tokens.input'),
-    book.amounts('engine.tokens.output'),
-    book.amounts('engine.tokens.cached'),
-  ]
-  return {
-    source: 'engine_metrics',
-    ...known('input', input?.[0]),
-    ...known('output', output?.[0]),
-    ...known('cached', cached?.[0]),
-    ...positive('lateInput', input?.[1]),
-    ...positive('lateOutput', output?.[1]),
-    ...positive('lateCached', cached?.[1]),
+/** Of every source that is alive and says anything at all, or that has said something more than zero. */
+const tokensOf = (
+  alive: readonly FigureSource[],
+  book: Ledger,
+  spans: SpanSums | undefined,
+  late: SpanSums | undefined,
+): TokenFigures[] => {
+  const tokens: TokenFigures[] = []
+  for (const source of FIGURE_SOURCES) {
+    const figures: TokenFigures = { source }
+    if (source === 'engine_metrics') {
+      tell(figures, 'input', 'lateInput', book.amounts('engine.tokens.input'))
+      tell(figures, 'output', 'lateOutput', book.amounts('engine.tokens.output'))
+      tell(figures, 'cached', 'lateCached', book.amounts('engine.tokens.cached'))
+    } else {
+      const now = spanFigures(source, spans)
+      const before = spanFigures(source, late)
+      tell(figures, 'input', 'lateInput', [now?.input ?? 0, before?.input ?? 0])
+      tell(figures, 'output', 'lateOutput', [now?.output ?? 0, before?.output ?? 0])
+      tell(figures, 'cached', 'lateCached', [now?.cached ?? 0, before?.cached ?? 0])
+    }
+    const { input, output, cached, lateInput, lateOutput, lateCached } = figures
+    const said = [input, output, cached, lateInput, lateOutput, lateCached]
+    if (said.some(amount => amount !== undefined && (amount > 0 || alive.includes(source)))) tokens.push(figures)
   }
+  return tokens
 }
 
-const tokensOfSpans = (source: FigureSource, spans: SpanSums | undefined, late: SpanSums | undefined): TokenFigures => {
-  const now = spanFigures(source, spans)
-  const before = spanFigures(source, late)
-  return {
-    source,
-    input: now?.input ?? 0,
-    output: now?.output ?? 0,
-    cached: now?.cached ?? 0,
-    ...positive('lateInput', before?.input),
-    ...positive('lateOutput', before?.output),
-    ...positive('lateCached', before?.cached),
-  }
+type Amount = Exclude<keyof TokenFigures, 'source'>
+const tell = (figures: TokenFigures, name: Amount, lateName: Amount, amounts: Amounts): void => {
+  know(figures, name, amounts?.[0])
+  know(figures, lateName, unlessZero(amounts?.[1]))
 }
 
 const requestsOf = (

@@ -6,44 +6,80 @@ import type { Booked } from './state.js'
 export type Amounts = [number, number] | undefined
 const LATENCY = 'engine.'
 
-/** Room for the amounts of one counter, used again by every ledger of a partition. */
-export class Room {
-  onTime = new Float64Array(64)
-  late = new Float64Array(64)
+/** Amounts of the histograms of one family: counts of buckets, then the sum. */
+class Buckets {
+  family = ''
+  name: LatencyName = 'request_duration'
+  bounds: readonly number[] = []
+  onTime = new Float64Array(32)
+  late = new Float64Array(32)
 
-  clear(width: number): void {
+  begin({ family, role, bounds }: Booked): this {
+    this.family = family
+    this.name = role.slice(LATENCY.length) as LatencyName
+    this.bounds = bounds
+    const width = bounds.length + 2
     if (this.onTime.length < width) {
       this.onTime = new Float64Array(2 * width)
       this.late = new Float64Array(2 * width)
     }
     this.onTime.fill(0, 0, width)
     this.late.fill(0, 0, width)
+    return this
+  }
+
+  /** Undefined when nothing grew. */
+  latency(late: boolean): Latency | undefined {
+    const { name, bounds } = this
+    const amounts = late ? this.late : this.onTime
+    const buckets = bounds.length + 1
+    let count = 0
+    for (let i = 0; i < buckets; i++) count += amounts[i]!
+    const sum = amounts[buckets]!
+    if (!(count > 0 || sum > 0)) return undefined
+    const bucketCounts: number[] = []
+    for (let i = 0; i < buckets; i++) bucketCounts.push(amounts[i]!)
+    return { name, count, sum, bounds, bucketCounts, late }
   }
 }
 
-/** What the counters of one workload grew in one window. Sums are made in the order of targets and keys, so that every run makes the same. */
+/**
+ * What the counters of one workload grew in one window; used again for the next one after `clear`. Sums are made in the order of targets and keys,
+ * so that every run makes the same.
+ */
 export class Ledger {
-  /** Whether anything grew. */
-  any = false
-  /** Role, and role with variant, → amounts. */
+  /** Whether anything grew, histograms aside. */
+  grew = false
+  /** Role, and variant of finished requests, → amounts. */
   private readonly scalars = new Map<string, [number, number]>()
   private readonly variants = new Map<string, [number, number]>()
-  private readonly histograms = new Map<
-    string,
-    { name: LatencyName; bounds: readonly number[]; onTime: Float64Array; late: Float64Array }
-  >()
+  private readonly histograms = new Map<string, Buckets>()
+  /** All that were ever needed at once; the first ones are in `histograms`. */
+  private readonly buckets: Buckets[] = []
+  private readonly onTime = new Float64Array(1)
+  private readonly late = new Float64Array(1)
 
-  constructor(private readonly room: Room) {}
+  clear(): this {
+    this.grew = false
+    this.scalars.clear()
+    this.variants.clear()
+    this.histograms.clear()
+    return this
+  }
 
   take(counters: readonly Booked[], end: number): void {
     for (const booked of counters) {
       const { counter } = booked
-      const { room } = this
-      room.clear(counter.width)
-      counter.advance(end, room.onTime)
-      counter.takeLate(room.late)
-      if (counter.width === 1) this.takeScalar(booked, room.onTime[0]!, room.late[0]!)
-      else this.takeHistogram(booked, room.onTime, room.late)
+      if (counter.width === 1) {
+        this.onTime[0] = this.late[0] = 0
+        counter.advance(end, this.onTime)
+        counter.takeLate(this.late)
+        this.takeScalar(booked, this.onTime[0], this.late[0])
+      } else {
+        const { onTime, late } = this.histograms.get(booked.family) ?? this.begin(booked)
+        counter.advance(end, onTime)
+        counter.takeLate(late)
+      }
     }
   }
 
@@ -55,7 +91,7 @@ export class Ledger {
   replace(role: string, amounts: Amounts): void {
     if (!amounts) return
     this.scalars.set(role, amounts)
-    if (amounts[0] > 0 || amounts[1] > 0) this.any = true
+    if (amounts[0] > 0 || amounts[1] > 0) this.grew = true
   }
 
   /** Amounts of the requests by how they finished. */
@@ -63,39 +99,28 @@ export class Ledger {
     return this.variants
   }
 
+  /** What grew of the histograms, in the order of their families. */
   latencies(): Latency[] {
     const latencies: Latency[] = []
-    for (const key of [...this.histograms.keys()].sort()) {
-      const { name, bounds, onTime, late } = this.histograms.get(key)!
-      for (const [amounts, isLate] of [[onTime, false] as const, [late, true] as const]) {
-        const buckets = bounds.length + 1
-        const bucketCounts = [...amounts.subarray(0, buckets)]
-        const count = bucketCounts.reduce((sum, bucket) => sum + bucket, 0)
-        if (count > 0 || amounts[buckets]! > 0)
-          latencies.push({ name, count, sum: amounts[buckets]!, bounds: [...bounds], bucketCounts, late: isLate })
+    for (const buckets of [...this.histograms.values()].sort((a, b) => (a.family < b.family ? -1 : 1)))
+      for (const late of [false, true]) {
+        const latency = buckets.latency(late)
+        if (latency) latencies.push(latency)
       }
-    }
     return latencies
   }
 
-  private takeScalar({ role, variant, scale }: Booked, onTime: number, late: number): void {
-    if (onTime > 0 || late > 0) this.any = true
-    add(this.scalars, role, onTime * scale, late * scale)
-    if (role === 'engine.requests') add(this.variants, variant, onTime * scale, late * scale)
+  private begin(booked: Booked): Buckets {
+    const { size } = this.histograms
+    const buckets = (this.buckets[size] ??= new Buckets()).begin(booked)
+    this.histograms.set(booked.family, buckets)
+    return buckets
   }
 
-  private takeHistogram({ role, bounds, family }: Booked, onTime: Float64Array, late: Float64Array): void {
-    let sums = this.histograms.get(family)
-    if (!sums) {
-      const width = bounds.length + 2
-      sums = { name: role.slice(LATENCY.length) as LatencyName, bounds, onTime: new Float64Array(width), late: new Float64Array(width) }
-      this.histograms.set(family, sums)
-    }
-    for (let i = 0; i < sums.onTime.length; i++) {
-      sums.onTime[i]! += onTime[i]!
-      sums.late[i]! += late[i]!
-      if (onTime[i]! > 0 || late[i]! > 0) this.any = true
-    }
+  private takeScalar({ role, variant, scale }: Booked, onTime: number, late: number): void {
+    if (onTime > 0 || late > 0) this.grew = true
+    add(this.scalars, role, onTime * scale, late * scale)
+    if (role === 'engine.requests') add(this.variants, variant, onTime * scale, late * scale)
   }
 }
 

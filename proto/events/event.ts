@@ -37,8 +37,8 @@ export interface Latency {
   name: LatencyName
   count: number
   sum: number
-  bounds: number[]
-  bucketCounts: number[]
+  bounds: readonly number[]
+  bucketCounts: readonly number[]
   late: boolean
 }
 

@@ -73,11 +73,16 @@ const sizeOfField = (number: number, length: number): number => sizeOfHeader(num
 /** Appends the ResourceMetrics of one event; nothing when it has no points. */
 export class MetricsWriter {
   points = 0
+  /** Start and time of every point that is no total. */
+  private readonly times: Uint8Array
 
   constructor(
     private readonly writer: Writer,
     private readonly origin: Origin,
-  ) {}
+  ) {
+    const { start, end } = origin.window
+    this.times = new Writer(2 * FIXED_FIELD).millis(NUMBER_POINT.startTime, start).millis(NUMBER_POINT.time, end).finish()
+  }
 
   finish(): void {
     if (this.points > 0) endGroup(this.writer)
@@ -121,9 +126,8 @@ export class MetricsWriter {
   private number(metric: Metric, value: number, labels: readonly Label[]): void {
     const { sums, window } = this.origin
     const total = metric.kind === 'sum' ? sums?.(this.series(metric, labels), window, [value]) : undefined
-    const { start, end } = total ?? window
     this.writer.header(METRIC_DATA.dataPoints, this.sizeOfNumber(labels))
-    this.writer.millis(NUMBER_POINT.startTime, start).millis(NUMBER_POINT.time, end)
+    this.interval(total ?? window)
     this.writer.double(NUMBER_POINT.asDouble, total?.values[0] ?? value)
     this.attributes(NUMBER_POINT.attributes, labels)
     this.points++
@@ -131,7 +135,7 @@ export class MetricsWriter {
 
   /** Counts on the wire are whole; the count is that of the buckets, as OTLP demands. */
   private histogram(
-    { start, end }: Interval,
+    over: Interval,
     count: number,
     sum: number,
     bounds: readonly number[],
@@ -142,13 +146,19 @@ export class MetricsWriter {
     for (const each of counts) whole += Math.round(each)
     const { writer } = this
     writer.header(METRIC_DATA.dataPoints, this.sizeOfHistogram(bounds, counts, labels))
-    writer.millis(HISTOGRAM_POINT.startTime, start).millis(HISTOGRAM_POINT.time, end)
+    this.interval(over)
     writer.count(HISTOGRAM_POINT.count, whole).double(HISTOGRAM_POINT.sum, sum)
     writer.header(HISTOGRAM_POINT.bucketCounts, counts.length * 8)
     for (const each of counts) writer.countValue(Math.round(each))
     writer.doubles(HISTOGRAM_POINT.explicitBounds, bounds)
     this.attributes(HISTOGRAM_POINT.attributes, labels)
     this.points++
+  }
+
+  /** Start and time; both kinds of points number them alike. */
+  private interval(over: Interval): void {
+    if (over === this.origin.window) this.writer.raw(this.times)
+    else this.writer.millis(NUMBER_POINT.startTime, over.start).millis(NUMBER_POINT.time, over.end)
   }
 
   private attributes(number: number, labels: readonly Label[]): void {

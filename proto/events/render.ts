@@ -9,7 +9,14 @@ import * as names from '../vocabulary/attributes.js'
 import { Writer } from '../wire.js'
 import { decodeEvents } from './codec.js'
 import type { RunningSums } from './cumulative.js'
-import type { CorrelatedEvent, FigureSource, GpuFigures, ServingFigures, TokenFigures } from './event.js'
+import {
+  type CorrelatedEvent,
+  FIGURE_SOURCES,
+  type FigureSource,
+  type GpuFigures,
+  type ServingFigures,
+  type TokenFigures,
+} from './event.js'
 import { writeLog } from './log.js'
 import { gauge, histogram, type Label, label, type Metric, MetricsWriter, type Point, sum } from './metrics-writer.js'
 import { LATENCY_METRICS, resourceOf } from './otlp.js'
@@ -104,8 +111,8 @@ const writeMetrics = (writer: MetricsWriter, event: CorrelatedEvent): void => {
   }
   for (const figures of event.tokens) writeTokens(writer, figures, figures.source === headlineSource)
   for (const { source, finishReason, count, lateCount } of event.requests) {
-    const reason = finishReason === '' ? [] : [label(names.FINISH_REASON, finishReason)]
-    const from = source === headlineSource ? [] : [label(names.FIGURE_SOURCE, source)]
+    const reason = finishReason === '' ? NONE : [label(names.FINISH_REASON, finishReason)]
+    const from = source === headlineSource ? NONE : [sourceLabel(source)]
     writer.numbers(source === headlineSource ? REQUESTS : REQUESTS_BY_SOURCE, [
       { value: count, labels: [...reason, ...from] },
       { value: unlessZero(lateCount), labels: [...reason, LATE, ...from] },
@@ -151,5 +158,6 @@ const writeTokens = (writer: MetricsWriter, figures: TokenFigures, headline: boo
   ])
 }
 
-const sourceLabel = (source: FigureSource): Label => label(names.FIGURE_SOURCE, source)
+const SOURCES: ReadonlyMap<string, Label> = new Map(FIGURE_SOURCES.map(source => [source, label(names.FIGURE_SOURCE, source)]))
+const sourceLabel = (source: FigureSource): Label => SOURCES.get(source) ?? label(names.FIGURE_SOURCE, source)
 const unlessZero = (value: number): number | undefined => value || undefined

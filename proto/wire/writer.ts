@@ -107,13 +107,15 @@ export class Writer {
   /** A fixed64 of nanoseconds since the epoch, from milliseconds; what `Fields.millis` reads. */
   millis(number: number, milliseconds: number): this {
     this.tag(number, FIXED64).reserve(8)
-    // Nanoseconds need 61 bits: whole milliseconds are taken apart so that each product is exact.
+    // Nanoseconds need 61 bits: whole milliseconds are taken apart so that each product is exact. What is left over is found by subtraction:
+    // `%` is slow for numbers that are no small integers.
     const whole = Math.floor(milliseconds)
     const nanos = Math.round((milliseconds - whole) * 1e6)
-    const high = Math.floor(whole / 0x20_0000) * 1e6
-    const low = (whole % 0x20_0000) * 1e6 + nanos + (high % 0x800) * 0x20_0000
-    this.view.setUint32(this.length, low % 0x1_0000_0000, true)
-    this.view.setUint32(this.length + 4, Math.floor(high / 0x800) + Math.floor(low / 0x1_0000_0000), true)
+    const blocks = Math.floor(whole / 0x20_0000)
+    const high = Math.floor((blocks * 1e6) / 0x800)
+    const low = (whole - blocks * 0x20_0000) * 1e6 + nanos + (blocks * 1e6 - high * 0x800) * 0x20_0000
+    this.view.setUint32(this.length, low >>> 0, true)
+    this.view.setUint32(this.length + 4, high + Math.floor(low / 0x1_0000_0000), true)
     this.length += 8
     return this
   }
@@ -212,7 +214,7 @@ export class Writer {
   /** A fixed64 as `count` takes it. */
   countValue(value: number): this {
     this.reserve(8)
-    this.view.setUint32(this.length, value % 0x1_0000_0000, true)
+    this.view.setUint32(this.length, value >>> 0, true)
     this.view.setUint32(this.length + 4, Math.floor(value / 0x1_0000_0000), true)
     this.length += 8
     return this
