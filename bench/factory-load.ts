@@ -108,7 +108,6 @@ export const factoryLoad = async (options: FactoryLoadOptions, warm: () => void)
 if (process.send && process.argv[1]?.endsWith('factory-load.js')) {
   process.once('message', async (options: FactoryLoadOptions) => {
     const result = await factoryLoad(options, () => process.send?.({ warm: true }))
-    process.send?.({ result })
-    process.disconnect?.()
+    process.send?.({ result }, () => process.disconnect?.())
   })
 }

@@ -73,7 +73,6 @@ export const load = async (options: LoadOptions, warm: () => void): Promise<Load
 if (process.send && process.argv[1]?.endsWith('/load.js')) {
   process.once('message', async (options: LoadOptions) => {
     const result = await load(options, () => process.send?.({ warm: true }))
-    process.send?.({ result })
-    process.disconnect?.()
+    process.send?.({ result }, () => process.disconnect?.())
   })
 }

@@ -63,7 +63,7 @@ service:
     traces: { receivers: [otlp], processors: [${names}], exporters: [otlp_grpc] }
 `
 
-/** `history` short enough to be exceeded by a run of a minute and a half. */
+/** The log stops growing after some 90 s (`history` and what belongs to it, whole segments of it); before that, every page of it is new memory. */
 const joined =
   (protocol: Protocol) =>
   ({ receive, send, metrics }: Ports) =>
@@ -165,7 +165,7 @@ export const scenarios: readonly Scenario[] = [
           spansPerSecond: spans === 10 ? 15_000 : 40_000,
           sampleSeconds: 10,
           senders: 256,
-          warmupSeconds: 60,
+          warmupSeconds: 120,
           seconds: 30,
         },
       },

@@ -73,7 +73,6 @@ export const serveTargets = async (options: TargetsOptions, warm: () => void): P
 if (process.send && process.argv[1]?.endsWith('/targets.js')) {
   process.once('message', async (options: TargetsOptions) => {
     const result = await serveTargets(options, () => process.send?.({ warm: true }))
-    process.send?.({ result })
-    process.disconnect?.()
+    process.send?.({ result }, () => process.disconnect?.())
   })
 }
