@@ -6,4 +6,6 @@ module.exports = {
   testMatch: ['**/*.test.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   testTimeout: 20_000,
+  globalSetup: './test/support/kafka/setup.cjs',
+  globalTeardown: './test/support/kafka/teardown.cjs',
 }

@@ -1,0 +1,292 @@
+/**
+ * Fetches the partitions of one generation. Per broker one fetch is under way while what the last one brought is worked on; what lies ready is bounded by
+ * bytes, so not taking it is how reading pauses. Nothing is skipped without a word: positions move by what was read, by `seek`, or by a gap that is told.
+ */
+import type { AssignedPartition, FetchedBatch, Gap, TopicPartition, Unreadable } from './client.js'
+import { Cursor } from './cursor.js'
+import { type KafkaError, kafkaError } from './errors.js'
+import { type FetchAnswer, type FetchedPartition, type FetchOptions, fetchRequest } from './fetch.js'
+import { keyOf, type Link, protocolError } from './link.js'
+import type { Clock } from './ports.js'
+import { decodeBatches } from './record_batch.js'
+import { within } from './wait.js'
+
+const OFFSET_OUT_OF_RANGE = 1
+const EARLIEST = -2
+const LATEST = -1
+/** A partition without leader, or whose leader moved, is asked for again after this. */
+const RETRY_MS = 200
+/** One that cannot be read, or not by us. */
+const RETRY_REFUSED_MS = 5_000
+
+export interface ReaderEvents {
+  link(): Promise<Link>
+  /** The link does not work: the next `link()` is another one. */
+  broken(link: Link, error: KafkaError): void
+  failing(error: KafkaError): void
+  recovered(): void
+  gap(gap: Gap): void
+  unreadable(unreadable: Unreadable): 'skip' | 'wait'
+}
+
+export interface ReaderOptions extends FetchOptions {
+  readonly requestTimeout: number
+  readonly maxDecompressedBytes: number
+}
+
+interface Ready {
+  readonly cursor: Cursor
+  readonly version: number
+  readonly bytes: number
+  readonly from: number
+  readonly batch: FetchedBatch
+}
+
+export class Reader {
+  private readonly cursors = new Map<string, Cursor>()
+  private readonly fetching = new Set<number>()
+  private ready: Ready[] = []
+  private readyBytes = 0
+  private generation = -1
+  private notify = (): void => {}
+  private woken = false
+  private retry: { at: number; cancel: () => void } | undefined
+
+  constructor(
+    private readonly options: ReaderOptions,
+    private readonly events: ReaderEvents,
+    private readonly clock: Clock,
+  ) {}
+
+  start(generation: number, partitions: readonly AssignedPartition[]): void {
+    this.generation = generation
+    for (const partition of partitions) this.cursors.set(keyOf(partition), new Cursor(partition))
+    this.touch(this.active)
+    this.pump()
+  }
+
+  /** Nothing of this generation comes out any more. */
+  stop(): void {
+    for (const cursor of this.cursors.values()) cursor.version++
+    this.cursors.clear()
+    this.ready = []
+    this.readyBytes = 0
+    this.retry?.cancel()
+    this.retry = undefined
+  }
+
+  get caughtUp(): boolean {
+    return this.ready.length === 0 && [...this.cursors.values()].every(({ caughtUp }) => caughtUp)
+  }
+
+  /** Partitions that are being read and had no records for so long; none while what was read waits for its taker. */
+  silent(ms: number): readonly Cursor[] {
+    const before = this.clock.monotonic() - ms
+    return this.full ? [] : this.active.filter(({ movedAt }) => movedAt <= before)
+  }
+
+  /** Their silence counts from now. */
+  touch(cursors: readonly Cursor[]): void {
+    for (const cursor of cursors) cursor.movedAt = this.clock.monotonic()
+  }
+
+  lag(partition: TopicPartition): number {
+    const cursor = this.cursors.get(keyOf(partition))
+    return cursor?.end === undefined ? 0 : Math.max(0, cursor.end - cursor.position)
+  }
+
+  async poll(): Promise<FetchedBatch[]> {
+    while (this.ready.length === 0 && !this.woken) await new Promise<void>(resolve => (this.notify = resolve))
+    this.woken = false
+    const batches = this.ready.filter(({ cursor, version }) => cursor.version === version).map(({ batch }) => batch)
+    if (this.full) this.touch(this.active)
+    this.ready = []
+    this.readyBytes = 0
+    this.pump()
+    return batches
+  }
+
+  wake(): void {
+    this.woken = true
+    this.notify()
+  }
+
+  seek(partition: TopicPartition, offset: number): void {
+    const cursor = this.cursors.get(keyOf(partition))
+    if (!cursor) return
+    this.discard(cursor)
+    cursor.moveTo(offset)
+    cursor.notBefore = 0
+    this.pump()
+  }
+
+  /** What lies ready of a paused partition is fetched anew when it goes on: it must not take room meanwhile. */
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) {
+      const cursor = this.cursors.get(keyOf(partition))
+      if (!cursor || cursor.paused) continue
+      cursor.paused = true
+      cursor.moveTo(this.discard(cursor) ?? cursor.position)
+    }
+    this.pump()
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) {
+      const cursor = this.cursors.get(keyOf(partition))
+      if (!cursor) continue
+      cursor.paused = false
+      this.touch([cursor])
+    }
+    this.pump()
+  }
+
+  /** Starts what fetches can be. */
+  pump(): void {
+    if (this.cursors.size > 0 && !this.full) void this.startFetches()
+  }
+
+  private get full(): boolean {
+    return this.readyBytes >= this.options.maxBytes
+  }
+
+  private get active(): readonly Cursor[] {
+    return [...this.cursors.values()].filter(({ paused }) => !paused)
+  }
+
+  private async startFetches(): Promise<void> {
+    let link: Link
+    try {
+      link = await this.events.link()
+    } catch {
+      // Told by whoever could not connect.
+      this.pumpLater(RETRY_MS)
+      return
+    }
+    const now = this.clock.monotonic()
+    const wanted = this.active.filter(({ notBefore }) => notBefore <= now)
+    const leaders = link.byLeader(wanted)
+    for (const [nodeId, cursors] of leaders) {
+      if (this.fetching.has(nodeId)) continue
+      this.fetching.add(nodeId)
+      void this.fetch(link, nodeId, cursors).finally(() => {
+        this.fetching.delete(nodeId)
+        this.pump()
+      })
+    }
+    const led = [...leaders.values()].reduce((sum, { length }) => sum + length, 0)
+    if (led < this.active.length) this.pumpLater(RETRY_MS)
+    if (led < wanted.length) await link.refresh().catch(error => this.events.broken(link, kafkaError('find the leaders', error)))
+  }
+
+  private async fetch(link: Link, nodeId: number, cursors: readonly Cursor[]): Promise<void> {
+    const versions = cursors.map(({ version }) => version)
+    const { requestTimeout, maxWait } = this.options
+    let answer: FetchAnswer
+    try {
+      const request = fetchRequest(cursors, this.options)
+      answer = (await within(this.clock, requestTimeout + maxWait, 'fetch', link.send(nodeId, request))) as FetchAnswer
+      if (answer.errorCode !== 0) throw protocolError(answer.errorCode)
+    } catch (error) {
+      this.postpone(cursors, RETRY_MS)
+      if (!link.closed) this.events.broken(link, kafkaError('fetch', error))
+      return
+    }
+    const answered = new Map(answer.partitions.map(each => [keyOf(each), each]))
+    let failure: KafkaError | undefined
+    for (const [index, cursor] of cursors.entries()) {
+      const partition = answered.get(keyOf(cursor))
+      // Revoked, moved or paused meanwhile.
+      if (!partition || cursor.version !== versions[index]) continue
+      cursor.refused = partition.errorCode !== 0
+      if (partition.errorCode === 0) this.take(cursor, partition)
+      else failure = (await this.refused(link, cursor, partition.errorCode)) ?? failure
+    }
+    if (failure) this.events.failing(failure)
+    // A fetch of the others says nothing of those that wait to be asked for again.
+    else if (!this.active.some(({ refused }) => refused)) this.events.recovered()
+  }
+
+  private take(cursor: Cursor, partition: FetchedPartition): void {
+    const { isolation, maxDecompressedBytes } = this.options
+    const end = isolation === 1 ? partition.lastStable : partition.highWatermark
+    const { topic, partition: number, bytes } = partition
+    const from = cursor.position
+    const decoded = decodeBatches(bytes, { from, aborted: isolation === 1 ? partition.aborted : [], maxDecompressedBytes, verify: true })
+    cursor.end = end
+    cursor.position = decoded.next
+    if (decoded.next > from) {
+      const batch: FetchedBatch = {
+        topic,
+        partition: number,
+        generation: this.generation,
+        records: decoded.records,
+        next: decoded.next,
+        highWatermark: end,
+      }
+      this.ready.push({ cursor, version: cursor.version, bytes: bytes.length, from, batch })
+      this.readyBytes += bytes.length
+      cursor.movedAt = this.clock.monotonic()
+      this.notify()
+    }
+    if (!decoded.damaged || decoded.next > from) return
+    const { error } = decoded.damaged
+    // Its own word for where it ends may be what is damaged: never beyond what there is to read.
+    const behind = Math.min(decoded.damaged.end, Math.max(end, decoded.next + 1))
+    if (this.events.unreadable({ topic, partition: number, offset: decoded.next, end: behind, error }) === 'skip') cursor.moveTo(behind)
+    else this.postpone([cursor], RETRY_REFUSED_MS)
+  }
+
+  private async refused(link: Link, cursor: Cursor, code: number): Promise<KafkaError | undefined> {
+    const error = kafkaError(`read ${cursor.topic}, partition ${cursor.partition}`, protocolError(code))
+    if (code === OFFSET_OUT_OF_RANGE) {
+      await this.findPlace(link, cursor).catch(() => this.postpone([cursor], RETRY_MS))
+      return undefined
+    }
+    this.postpone([cursor], error.kind === 'retryable' ? RETRY_MS : RETRY_REFUSED_MS)
+    if (error.kind === 'retryable') await link.refresh().catch(() => {})
+    return error
+  }
+
+  /** The position is not on the log: at which end, and what is missing. Both ways reading goes on at the log start: more is read, never less. */
+  private async findPlace(link: Link, cursor: Cursor): Promise<void> {
+    const { version, position: wanted, topic, partition } = cursor
+    const key = keyOf(cursor)
+    const logStart = (await link.offsets([cursor], EARLIEST, 0)).get(key)
+    const logEnd = (await link.offsets([cursor], LATEST, 0)).get(key)
+    if (cursor.version !== version || logStart === undefined || logEnd === undefined) return
+    // Between the two questions the log may have grown to it.
+    if (wanted >= logStart && wanted <= logEnd) return
+    this.events.gap({ topic, partition, reason: wanted < logStart ? 'log_start_moved' : 'log_truncated', wanted, logStart, logEnd })
+    cursor.moveTo(logStart)
+  }
+
+  /** Drops what lies ready of a partition; the offset it began at. */
+  private discard(cursor: Cursor): number | undefined {
+    const dropped = this.ready.filter(each => each.cursor === cursor && each.version === cursor.version)
+    if (dropped.length === 0) return undefined
+    this.ready = this.ready.filter(each => each.cursor !== cursor)
+    this.readyBytes = this.ready.reduce((sum, { bytes }) => sum + bytes, 0)
+    return Math.min(...dropped.map(({ from }) => from))
+  }
+
+  private postpone(cursors: readonly Cursor[], ms: number): void {
+    for (const cursor of cursors) cursor.notBefore = this.clock.monotonic() + ms
+    this.touch(cursors)
+    this.pumpLater(ms)
+  }
+
+  private pumpLater(ms: number): void {
+    const at = this.clock.monotonic() + ms
+    if (this.retry && this.retry.at <= at) return
+    this.retry?.cancel()
+    const cancel = this.clock.after(ms, () => {
+      this.retry = undefined
+      this.pump()
+      // The earliest was armed; others may have been put off for longer.
+      const next = Math.min(...this.active.map(({ notBefore }) => notBefore).filter(time => time > this.clock.monotonic()))
+      if (Number.isFinite(next)) this.pumpLater(next - this.clock.monotonic())
+    })
+    this.retry = { at, cancel }
+  }
+}
