@@ -24,13 +24,14 @@ const named = (id: string, { config }: Planned<Kind>): string => {
   return places.length > 0 ? `${id} (${places.join(', ')})` : id
 }
 
-/** Streams that a component works on, with their directories. */
+const placeOf = (name: string, stream: Plan['streams'][string]): string =>
+  stream.driver === 'kafka' ? `kafka ${stream.brokers.join(', ')}` : join(stream.directory, name)
+
+/** Streams that a component works on, and where they lie. */
 const streamsIn = ({ processors, pipelines }: GraphPlan, streams: Plan['streams']): string[] => {
   const used = new Set(Object.values(pipelines).flatMap(pipeline => [...pipeline.processors]))
   const names = [...used].map(id => (processors[id]?.config as { stream?: string } | undefined)?.stream)
-  return [...new Set(names)].flatMap(name =>
-    name !== undefined && streams[name] ? [`${name} (${join(streams[name].directory, name)})`] : [],
-  )
+  return [...new Set(names)].flatMap(name => (name !== undefined && streams[name] ? [`${name} (${placeOf(name, streams[name])})`] : []))
 }
 
 export const summary = ({

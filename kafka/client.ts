@@ -179,11 +179,14 @@ export interface GroupMember {
   readonly lastHeartbeat: number
   /** Every assigned partition that is not paused has been read up to what the broker last said is its end. */
   readonly caughtUp: boolean
+  /** Of this partition: `poll` has handed out everything up to what the broker last said is its end. */
+  atEnd(partition: TopicPartition): boolean
   /** Records behind the end, as the broker last said. */
   lag(partition: TopicPartition): number
   /** Waits for records; an empty answer after `wake` or close. Not calling it is how reading pauses: heartbeats go on. */
   poll(): Promise<readonly FetchedBatch[]>
   wake(): void
+  /** While partitions are being assigned: where reading is to begin. */
   seek(partition: TopicPartition, offset: number): void
   pause(partitions: readonly TopicPartition[]): void
   resume(partitions: readonly TopicPartition[]): void

@@ -103,6 +103,10 @@ export class KafkaGroupMember implements GroupMember {
     return this.current !== undefined && this.reader.caughtUp
   }
 
+  atEnd(partition: TopicPartition): boolean {
+    return this.current !== undefined && this.reader.atEnd(partition)
+  }
+
   lag(partition: TopicPartition): number {
     return this.reader.lag(partition)
   }

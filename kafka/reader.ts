@@ -44,6 +44,8 @@ interface Ready {
 
 export class Reader {
   private readonly cursors = new Map<string, Cursor>()
+  /** Positions asked for before the partitions are read. */
+  private readonly sought = new Map<string, number>()
   private readonly fetching = new Set<number>()
   private ready: Ready[] = []
   private readyBytes = 0
@@ -60,7 +62,12 @@ export class Reader {
 
   start(generation: number, partitions: readonly AssignedPartition[]): void {
     this.generation = generation
-    for (const partition of partitions) this.cursors.set(keyOf(partition), new Cursor(partition))
+    for (const partition of partitions) {
+      const key = keyOf(partition)
+      const position = this.sought.get(key) ?? partition.position
+      this.cursors.set(key, new Cursor({ ...partition, position }))
+    }
+    this.sought.clear()
     this.touch(this.active)
     this.pump()
   }
@@ -69,6 +76,7 @@ export class Reader {
   stop(): void {
     for (const cursor of this.cursors.values()) cursor.version++
     this.cursors.clear()
+    this.sought.clear()
     this.ready = []
     this.readyBytes = 0
     this.retry?.cancel()
@@ -77,6 +85,12 @@ export class Reader {
 
   get caughtUp(): boolean {
     return this.ready.length === 0 && [...this.cursors.values()].every(({ caughtUp }) => caughtUp)
+  }
+
+  /** Nothing of the partition is left to hand out: read to the end that the broker last said, and taken by `poll`. */
+  atEnd(partition: TopicPartition): boolean {
+    const cursor = this.cursors.get(keyOf(partition))
+    return cursor?.end !== undefined && cursor.position >= cursor.end && !this.ready.some(each => each.cursor === cursor)
   }
 
   /** Partitions that are being read and had no records for so long; none while what was read waits for its taker. */
@@ -112,8 +126,12 @@ export class Reader {
   }
 
   seek(partition: TopicPartition, offset: number): void {
-    const cursor = this.cursors.get(keyOf(partition))
-    if (!cursor) return
+    const key = keyOf(partition)
+    const cursor = this.cursors.get(key)
+    if (!cursor) {
+      this.sought.set(key, offset)
+      return
+    }
     this.discard(cursor)
     cursor.moveTo(offset)
     cursor.notBefore = 0

@@ -24,11 +24,14 @@ export class Gateway {
     private readonly environment: Readonly<Record<string, string>>,
     /** Port of the health check. */
     private readonly health: number,
+    /** `--set` of the command line: `streams.workloads={driver: kafka, …}`. */
+    private readonly settings: readonly string[] = [],
   ) {}
 
   /** Resolves when the gateway is ready; rejects with its own words when it ends or does not get there. */
   async start(): Promise<void> {
-    const child = spawn(process.execPath, ['dist/main.js', 'run', '--config', this.config], {
+    const set = this.settings.flatMap(setting => ['--set', setting])
+    const child = spawn(process.execPath, ['dist/main.js', 'run', '--config', this.config, ...set], {
       env: { ...process.env, ...this.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       // Ctrl-C in a terminal goes to the whole group; the demo ends its gateway itself, in order.

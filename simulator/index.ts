@@ -13,7 +13,7 @@ const { values } = parseArgs({
 })
 const simulation = await Simulation.start({
   plan: defaultPlan(Number(values.seed), Number(values.speed)),
-  otlp: values.otlp,
+  otlp: [values.otlp],
   targets: values.targets,
 })
 console.log(

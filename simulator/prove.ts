@@ -1,5 +1,5 @@
 /**
- * `npm run prove [-- --seconds 300] [-- --speed 1] [-- --kills 0] [-- --seed 1]`: runs the factory from quiet to quiet through the gateway and
+ * `npm run prove [-- --seconds 300] [-- --speed 1] [-- --kills 0] [-- --seed 1] [-- --gateways 1] [-- --set KEY=VALUE]`: runs the factory from quiet to quiet through the gateway and
  * compares the sums over the correlated events with the factory's books. Exit code 0 = they agree.
  */
 import { parseArgs } from 'node:util'
@@ -16,6 +16,9 @@ export interface ProofOptions {
   seed: number
   window: string
   grace: string
+  /** `--set` of the gateways' command line. */
+  settings: readonly string[]
+  gateways: number
 }
 
 export interface Proof {
@@ -57,14 +60,15 @@ const killing = async (stage: Stage, { kills, seconds: length, seed }: ProofOpti
   const random = new Random(seed)
   for (let kill = 0; kill < kills; kill++) {
     await sleep(((length * 1000) / kills) * (0.3 + random.next() * 0.6))
-    await stage.gateway.stop('SIGKILL')
-    await stage.gateway.start()
+    const gateway = stage.gateways[kill % stage.gateways.length]!
+    await gateway.stop('SIGKILL')
+    await gateway.start()
   }
 }
 
 export const prove = async (options: ProofOptions): Promise<Proof> => {
-  const { speed, seed, window, grace } = options
-  const stage = await openStage({ plan: defaultPlan(seed, speed), window, grace, open: false })
+  const { speed, seed, window, grace, settings, gateways } = options
+  const stage = await openStage({ plan: defaultPlan(seed, speed), window, grace, open: false, settings, gateways })
   const energy = meter(stage)
   try {
     // Quiet: every counter and every GPU is seen once before the first request.
@@ -119,6 +123,8 @@ if (process.argv[1]?.endsWith('prove.js')) {
       seed: { type: 'string', default: '1' },
       window: { type: 'string', default: '10s' },
       grace: { type: 'string', default: '15s' },
+      set: { type: 'string', multiple: true, default: [] },
+      gateways: { type: 'string', default: '1' },
     },
   })
   const proof = await prove({
@@ -127,6 +133,8 @@ if (process.argv[1]?.endsWith('prove.js')) {
     speed: Number(values.speed),
     kills: Number(values.kills),
     seed: Number(values.seed),
+    settings: values.set,
+    gateways: Number(values.gateways),
   })
   printProof(proof)
   process.exitCode = proof.agrees ? 0 : 1

@@ -13,8 +13,8 @@ import { vllmFamilies } from './vllm.js'
 
 export interface SimulationOptions {
   plan: Plan
-  /** Where traces go: OTLP/HTTP, `http://host:4318`. */
-  otlp: string
+  /** Where traces go: OTLP/HTTP, `http://host:4318`; with several, each process sends to one of them. */
+  otlp: readonly string[]
   /** Folder for `gpus.json` and `engines.json`, which a `file_sd_configs` reads. */
   targets: string
   host?: string
@@ -37,6 +37,8 @@ export class Simulation {
 
   private constructor(private readonly options: SimulationOptions) {
     const { plan, otlp } = options
+    let senders = 0
+    const next = (): string => otlp[senders++ % otlp.length]!
     this.factory = new Factory(plan, Date.now(), (replica, request) =>
       emitRequest(this.clients.get(replica.deployment.client)!.tracer, this.engines.get(replica)!.tracer, replica.deployment, request),
     )
@@ -44,7 +46,7 @@ export class Simulation {
       this.clients.set(
         client,
         new Emitter(
-          otlp,
+          next(),
           { 'service.name': client, 'service.namespace': 'apps', 'k8s.namespace.name': 'apps', 'k8s.deployment.name': client },
           plan.speed,
         ),
@@ -53,7 +55,7 @@ export class Simulation {
       this.engines.set(
         replica,
         new Emitter(
-          otlp,
+          next(),
           {
             'service.name': 'vllm',
             'k8s.namespace.name': replica.deployment.namespace,

@@ -5,6 +5,8 @@ import type { Windowing } from './handler.js'
 export const TICK = 1
 export const SETTINGS = 2
 export const FIRST_PROCESSOR_KIND = 16
+/** Largest value of one entry, whatever its number of parts. */
+export const MAX_ENTRY_BYTES = 16 * 1024 * 1024
 
 /** A record about to be appended. The driver stamps append time and offset. */
 export interface Outgoing {
@@ -37,6 +39,8 @@ export interface Raw {
   readonly value: Uint8Array
   readonly part: number
   readonly parts: number
+  /** Who appended it: parts of an item are consecutive among the records of their sender. */
+  readonly sender: number
 }
 
 /** A moment between two records of a partition (rule 18). Small: on Kafka it is the offset commit and its metadata. */
@@ -69,8 +73,6 @@ export interface Polled {
   readonly revoked: readonly number[]
   /** In log order per partition. */
   readonly records: readonly Raw[]
-  /** Nothing more lay on the log when this was read. */
-  readonly caughtUp: boolean
 }
 
 /** Records [offset, end) of a partition. */
@@ -100,7 +102,14 @@ export interface Driver {
   /** Waits for something to report; an empty answer after `wake`. Not calling it is how reading pauses. Only durable records are reported. */
   poll(): Promise<Polled>
   wake(): void
-  /** The records of each extent once more. */
+  /** Whether the partition is surely this process's own, this very moment. */
+  owns(partition: number): boolean
+  /** Nothing lies on the log of a partition behind what `poll` has handed out, as far as is known. */
+  caughtUp(partition: number): boolean
+  /** The record waits (rule 15): it is asked for once more by `reread`, or `forget` follows. Gives the bytes of memory it takes until then; 0 where the log has it. */
+  keep(record: Raw): number
+  forget(partition: number, offset: number): void
+  /** The records of each extent that was kept. */
   reread(extents: readonly Extent[]): Promise<Reread>
   /** Atomic per partition, and never ahead of the log it speaks of. */
   commit(checkpoints: ReadonlyMap<number, Checkpoint>): Promise<void>

@@ -1,16 +1,48 @@
 /** From the `streams:` section to streams. Nothing is opened before a task runs. */
 import { join } from 'node:path'
+import { readKafkaConnection } from '../config/kafka.js'
+import { connect } from '../kafka/index.js'
 import { realFiles } from '../storage/index.js'
+import type { Driver } from './driver.js'
 import { EmbeddedDriver } from './embedded/driver.js'
 import { KeyedStream } from './engine/keyed_stream.js'
+import { KafkaDriver } from './kafka/driver.js'
 import type { Ports } from './ports.js'
 import type { StreamOptions, StreamsSection } from './settings.js'
 import type { Stream, Streams } from './stream.js'
 
-const openStream = (name: string, options: StreamOptions, ports: Ports): Stream => {
-  const directory = join(options.directory, name)
+const embeddedDriver = (stream: string, options: Extract<StreamOptions, { driver: 'embedded' }>, ports: Ports): Driver => {
   const { partitions, fsync, max_size: maxSize, sync_interval: syncInterval } = options
-  return new KeyedStream(
+  return new EmbeddedDriver(
+    realFiles,
+    { stream, directory: join(options.directory, stream), partitions, fsync, maxSize, syncInterval },
+    ports,
+  )
+}
+
+const kafkaDriver = async (stream: string, options: Extract<StreamOptions, { driver: 'kafka' }>, ports: Ports): Promise<Driver> => {
+  const topic = options.topic ?? `ai_factory_${stream}`
+  return new KafkaDriver(
+    connect(await readKafkaConnection(options), ports),
+    {
+      stream,
+      topic,
+      partitions: options.partitions,
+      replication: options.replication_factor,
+      // The broker's clock is the only one (rule 3).
+      topicConfig: { 'message.timestamp.type': 'LogAppendTime', 'retention.ms': String(options.retention) },
+      group: options.group_id ?? topic,
+      instanceId: options.group_instance_id,
+      sessionTimeout: options.session_timeout,
+      produceTimeout: options.produce_timeout,
+      fetchBytes: options.max_fetch_size,
+    },
+    ports,
+  )
+}
+
+const openStream = (name: string, options: StreamOptions, ports: Ports): Stream =>
+  new KeyedStream(
     {
       stream: name,
       tick: options.tick,
@@ -19,15 +51,16 @@ const openStream = (name: string, options: StreamOptions, ports: Ports): Stream 
       maxRecordBytes: options.max_record_bytes,
       onUnavailable: options.on_unavailable,
     },
-    () => new EmbeddedDriver(realFiles, { stream: name, directory, partitions, fsync, maxSize, syncInterval }, ports),
+    async () => (options.driver === 'kafka' ? kafkaDriver(name, options, ports) : embeddedDriver(name, options, ports)),
     ports,
   )
-}
 
 /** The streams of a configuration; each is opened when its task runs and closed when that stops. */
 export const openStreams = (section: StreamsSection, ports: Ports): Streams => {
   const streams = new Map(Object.entries(section).map(([name, options]) => [name, openStream(name, options, ports)]))
+  const shared = Object.keys(section).find(name => section[name]!.driver === 'kafka')
   return {
+    mine: key => shared === undefined || streams.get(shared)!.owns(key),
     get: name => {
       const stream = streams.get(name)
       if (!stream) throw new Error(`there is no stream "${name}" under streams:, only ${[...streams.keys()].join(', ')}`)

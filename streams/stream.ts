@@ -64,11 +64,18 @@ export interface Stream {
    * and repeating all is harmless where entries carry fingerprints; with TooLarge, exactly the entries that it does not name.
    */
   append(entries: readonly Entry[]): Promise<Appended>
+  /** Whether this gateway owns the key's partition now; false while the stream is not running. */
+  owns(key: string): boolean
   /** Opens the stream and runs the task. Rejects with a message for a person when it cannot (directory in use, partitions changed, options that do not fit). */
   run<Out>(task: Task<Out>): Promise<Running>
 }
 
 export interface Streams {
+  /**
+   * Whether work that each of several gateways could do is this one's, `key` being its name: true where no stream is shared by gateways, else for the
+   * owner of the key's partition of the first stream that is. During a hand-over it is nobody's.
+   */
+  mine(key: string): boolean
   /** Throws, naming the streams there are, when `name` is none of them. */
   get(name: string): Stream
 }

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { Admission } from '../../runtime/admission.js'
 import { component } from '../../runtime/component.js'
+import { STREAMS } from '../../streams/index.js'
 import { Job } from './job.js'
 import type { Shared } from './loop.js'
 import { completeJob, options } from './options.js'
@@ -61,9 +62,11 @@ export default component({
 `,
   },
   create({ config, max_concurrent_scrapes }, context) {
+    const streams = context.host.get(STREAMS)
     const shared: Shared = {
       context,
       admission: context.host.get(Admission),
+      mine: key => streams.mine(key),
       turns: new Turns(context.clock),
       places: new Places(max_concurrent_scrapes),
       seed: randomInt(2 ** 31),

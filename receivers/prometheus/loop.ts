@@ -18,6 +18,8 @@ export interface Shared {
   readonly admission: Pick<Admission, 'reserve'>
   readonly turns: Turns
   readonly places: Places
+  /** Whether a target, named by its key, is this gateway's to scrape: gateways that share a stream share the targets too. */
+  mine(key: string): boolean
   /** Seed of hashes of scraped bytes. */
   readonly seed: number
 }
@@ -41,7 +43,9 @@ export const bodyReader = (series: TargetSeries, turns: Turns): BodyReader => ({
 })
 
 export class TargetLoop {
-  private readonly series: TargetSeries
+  private series: TargetSeries
+  private readonly makeSeries: () => TargetSeries
+  private owned = false
   private cancelTimer: (() => void) | undefined
   private running: Promise<void> | undefined
   private abort = new AbortController()
@@ -60,16 +64,9 @@ export class TargetLoop {
     /** Set when the job may not have so many targets: each scrape fails with it, unasked. */
     private readonly forbidden: () => ScrapeError | undefined,
   ) {
-    this.series = new TargetSeries(
-      {
-        ...job,
-        labels: target.labels,
-        server: target.server,
-        external_labels: new Map(job.external_labels),
-      },
-      shared.turns,
-      shared.seed,
-    )
+    const own = { ...job, labels: target.labels, server: target.server, external_labels: new Map(job.external_labels) }
+    this.makeSeries = () => new TargetSeries(own, shared.turns, shared.seed)
+    this.series = this.makeSeries()
   }
 
   get seriesCached(): number {
@@ -121,6 +118,11 @@ export class TargetLoop {
     // A timer may fire a little early, and after a pause whole intervals may have passed.
     this.due = this.due + interval > now ? this.due + interval : now + interval - ((now - this.due) % interval)
     this.wait()
+    if (!this.shared.mine(this.target.key)) {
+      this.leaveToOthers()
+      return
+    }
+    this.owned = true
     if (this.running) {
       this.telemetry.skipped.add(1)
       return
@@ -134,6 +136,13 @@ export class TargetLoop {
         log.error('a scrape ended in a fault of the gateway', { target: this.target.url.href, error: scrapeErrorOf(error).message })
       },
     )
+  }
+
+  /** Another gateway scrapes it now and says what is to be said: its series neither end here, nor do they go on where they stood. */
+  private leaveToOthers(): void {
+    if (!this.owned || this.running) return
+    this.owned = false
+    this.series = this.makeSeries()
   }
 
   private async run(): Promise<void> {
@@ -157,6 +166,8 @@ export class TargetLoop {
         this.faulted(fault)
         sending = await this.series.fail(clock.monotonic() - started)
       }
+      // Its new owner may have read the page before us: a value of ours beside its own could look like a counter that fell.
+      if (!this.shared.mine(this.target.key)) return
       for (const [reason, points] of this.series.unfit) this.telemetry.unfit(reason, points)
       this.series.unfit.clear()
       await this.send(sending)

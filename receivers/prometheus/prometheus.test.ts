@@ -307,6 +307,32 @@ test('a scrape refused in part is offered once, and only the refused points coun
   expect([refused(), scene.kit.out.batches.length]).toEqual([1, 1])
 })
 
+test('a target that is another gateway’s is not asked, what was read when it changed hands is not said, and nothing ends', async () => {
+  let asked = 0
+  let answer = (): void => {}
+  const address = await scene.serve((_, response) => {
+    asked++
+    const body = `a ${asked}\n`
+    response.setHeader('content-type', 'text/plain')
+    if (asked === 3) answer = () => response.end(body)
+    else response.end(body)
+  })
+  scene.mine = false
+  await scene.start({ scrape_configs: [job('shared', [address], { scrape_interval: '100ms' })] })
+  await new Promise(resolve => setTimeout(resolve, 350))
+  expect([asked, scene.points.length]).toEqual([0, 0])
+  scene.mine = true
+  await scene.until(() => asked === 3, 'three scrapes')
+  scene.mine = false
+  answer()
+  await new Promise(resolve => setTimeout(resolve, 350))
+  expect([asked, scene.values('a')]).toEqual([3, [1, 2]])
+  scene.mine = true
+  await scene.until(() => scene.values('a').length === 3, 'the next scrape')
+  expect(scene.values('a')).toEqual([1, 2, 4])
+  expect(scene.points.every(({ value }) => value !== undefined)).toBe(true)
+})
+
 test('stop waits for an answer that has begun, not for one that has not, and for neither beyond its deadline', async () => {
   let begun = 0
   const slow = await scene.serve((_, response) => {

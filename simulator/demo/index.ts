@@ -1,5 +1,5 @@
 /**
- * `npm run demo [-- --speed 5] [-- --seed 1] [-- --seconds N]`: a simulated AI factory and the gateway, correlated live in this terminal.
+ * `npm run demo [-- --speed 5] [-- --seed 1] [-- --seconds N] [-- --gateways 1] [-- --set KEY=VALUE]`: a simulated AI factory and the gateway, correlated live in this terminal.
  * On a terminal the table stays in place; otherwise plain lines. Ctrl-C ends it in order.
  */
 import { parseArgs } from 'node:util'
@@ -8,7 +8,13 @@ import { openStage } from '../stage.js'
 import { renderGaps, renderTable } from './table.js'
 
 const { values } = parseArgs({
-  options: { speed: { type: 'string', default: '5' }, seed: { type: 'string', default: '1' }, seconds: { type: 'string' } },
+  options: {
+    speed: { type: 'string', default: '5' },
+    seed: { type: 'string', default: '1' },
+    seconds: { type: 'string' },
+    gateways: { type: 'string', default: '1' },
+    set: { type: 'string', multiple: true, default: [] },
+  },
 })
 const live = process.stdout.isTTY === true
 const WINDOW = '5s'
@@ -20,12 +26,19 @@ const stopped = new Promise<void>(resolve => {
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
 
-const stage = await openStage({ plan: defaultPlan(Number(values.seed), Number(values.speed)), window: WINDOW, grace: GRACE, open: true })
-const { backend, metricsUrl, simulation, folder } = stage
+const stage = await openStage({
+  plan: defaultPlan(Number(values.seed), Number(values.speed)),
+  window: WINDOW,
+  grace: GRACE,
+  open: true,
+  settings: values.set,
+  gateways: Number(values.gateways),
+})
+const { backend, metricsUrl, simulation, folder, gateways } = stage
 const { replicas, nodes } = simulation.factory
 const about = [
   `A simulated AI factory: ${replicas.length} engines on ${nodes.size} nodes, ${values.speed} times as fast as life. Windows of ${WINDOW} close ${GRACE} after they end.`,
-  `The gateway runs config/examples/demo.yaml. Its own metrics: ${metricsUrl}   its stream: ${folder}/streams`,
+  `${gateways.length === 1 ? 'The gateway runs' : `${gateways.length} gateways run`} config/examples/demo.yaml. Own metrics: ${metricsUrl}   data: ${folder}`,
 ]
 console.log(about.join('\n'))
 
@@ -43,5 +56,6 @@ clearInterval(timer)
 clearTimeout(end)
 if (!live) show()
 const code = await stage.close()
-console.log(code === 0 ? 'The gateway drained and ended.' : `The gateway ended with exit code ${code}.\n${stage.gateway.log}`)
+const who = gateways.length === 1 ? 'The gateway' : 'The gateways'
+console.log(code === 0 ? `${who} drained and ended.` : `${who} ended with exit code ${code}.\n${gateways.map(({ log }) => log).join('\n')}`)
 process.exitCode = code === 0 ? 0 : 1

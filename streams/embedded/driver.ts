@@ -108,18 +108,33 @@ export class EmbeddedDriver implements Driver {
     if (!this.assigned) return this.assignAll(log, reader)
     for (;;) {
       const frames = await reader.read()
-      if (frames.length > 0) return { assigned: [], revoked: [], records: this.records(frames), caughtUp: reader.caughtUp }
+      if (frames.length > 0) return { assigned: [], revoked: [], records: this.records(frames) }
       if (this.woken) break
       if (reader.caughtUp) await log.more()
     }
     this.woken = false
-    return { assigned: [], revoked: [], records: [], caughtUp: reader.caughtUp }
+    return { assigned: [], revoked: [], records: [] }
   }
 
   wake(): void {
     this.woken = true
     this.opened?.wake()
   }
+
+  owns(): boolean {
+    return this.assigned
+  }
+
+  caughtUp(): boolean {
+    return this.reader?.caughtUp ?? false
+  }
+
+  /** The log has it, and is not freed below what the last checkpoint needs. */
+  keep(): number {
+    return 0
+  }
+
+  forget(): void {}
 
   async reread(extents: readonly Extent[]): Promise<Reread> {
     const { found, release } = await this.log.reread(extents.map(({ offset, end }) => ({ from: offset, to: end })))
@@ -172,7 +187,7 @@ export class EmbeddedDriver implements Driver {
     }
     reader.position = Math.min(...assigned.map(({ start }) => start))
     this.assigned = true
-    return { assigned, revoked: [], records: [], caughtUp: reader.caughtUp }
+    return { assigned, revoked: [], records: [] }
   }
 
   private openLog(): Promise<SegmentedLog> {

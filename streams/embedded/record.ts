@@ -58,5 +58,6 @@ export const readRecord = ({ body, position, end, items }: Frame): Raw | undefin
     value: body.subarray(valueAt),
     part: body.readUInt16LE(4),
     parts: body.readUInt16LE(6),
+    sender: 0,
   }
 }

@@ -26,7 +26,7 @@ describe('hold', () => {
         for (const command of list) {
           if (typeof command === 'object' && 'push' in command) {
             offset += 10
-            hold.push(offset, offset + 7, 3, command.push, offset * 2)
+            hold.push({ offset, end: offset + 7, items: 3, folded: offset * 2, kept: 0 }, command.push)
             model.push({ offset, due: command.push })
           } else if (typeof command === 'object') {
             const due = first().filter(each => each.due <= command.dueBy)
@@ -35,7 +35,7 @@ describe('hold', () => {
             const [next] = first()
             expect(hold.nextDue()).toBe(next?.due ?? Infinity)
             if (!next) continue
-            expect(hold.pop()).toEqual({ offset: next.offset, end: next.offset + 7, items: 3, folded: next.offset * 2 })
+            expect(hold.pop()).toEqual({ offset: next.offset, end: next.offset + 7, items: 3, folded: next.offset * 2, kept: 0 })
             model = model.filter(each => each !== next)
           } else if (model.length > 0) {
             expect(hold.evict().offset).toBe(model[0]!.offset)

@@ -1,5 +1,5 @@
 /**
- * Chunks that wait for the watermark (rules 13 and 15): where each lies on the log and when it is due, 37 bytes a chunk.
+ * Chunks that wait for the watermark (rules 13 and 15): where each lies on the log and when it is due, 41 bytes a chunk.
  *
  * A ring in log order (so the oldest is known) and a binary heap of its slots by due time, ties in log order.
  * An evicted slot stays in the heap until it comes up; the ring's head waits for it.
@@ -11,13 +11,15 @@ export interface Chunk {
   readonly items: number
   /** Stream time at the record that was folded. */
   readonly folded: number
+  /** Bytes of memory that wait with it. */
+  readonly kept: number
 }
 
 const FREE = 0
 const WAITING = 1
 const EVICTED = 2
-/** offset, length, due, folded, items, state, heap place. */
-export const BYTES_PER_CHUNK = 8 + 4 + 8 + 8 + 4 + 1 + 4
+/** offset, length, due, folded, items, kept, state, heap place. */
+export const BYTES_PER_CHUNK = 8 + 4 + 8 + 8 + 4 + 4 + 1 + 4
 
 export class Hold {
   /** Chunks that wait. */
@@ -31,12 +33,13 @@ export class Hold {
   private dues = new Float64Array(this.capacity)
   private foldeds = new Float64Array(this.capacity)
   private items = new Uint32Array(this.capacity)
+  private kept = new Uint32Array(this.capacity)
   private states = new Uint8Array(this.capacity)
   private heap = new Uint32Array(this.capacity)
   private heapSize = 0
 
   /** Offsets grow from call to call. */
-  push(offset: number, end: number, items: number, due: number, folded: number): void {
+  push({ offset, end, items, folded, kept }: Chunk, due: number): void {
     if (this.used === this.capacity) this.grow()
     const slot = (this.head + this.used++) % this.capacity
     if (this.count++ === 0) this.oldestWaiting = slot
@@ -45,6 +48,7 @@ export class Hold {
     this.dues[slot] = due
     this.foldeds[slot] = folded
     this.items[slot] = items
+    this.kept[slot] = kept
     this.states[slot] = WAITING
     this.heap[this.heapSize] = slot
     this.siftUp(this.heapSize++)
@@ -65,14 +69,14 @@ export class Hold {
     return chunk
   }
 
-  /** The chunks due by `time`, soonest first, left where they are; at most `limit` bytes of log, but at least one. */
+  /** The chunks due by `time`, soonest first, left where they are; at most `limit` bytes of log or memory, but at least one. */
   dueBy(time: number, limit: number): Chunk[] {
     const slots: number[] = []
     let bytes = 0
     while (bytes < limit && this.nextDue() <= time) {
       const slot = this.popSlot()
       slots.push(slot)
-      bytes += this.lengths[slot]!
+      bytes += Math.max(this.lengths[slot]!, this.kept[slot]!)
     }
     for (const slot of slots) {
       this.heap[this.heapSize] = slot
@@ -101,7 +105,13 @@ export class Hold {
 
   private at(slot: number): Chunk {
     const offset = this.offsets[slot]!
-    return { offset, end: offset + this.lengths[slot]!, items: this.items[slot]!, folded: this.foldeds[slot]! }
+    return {
+      offset,
+      end: offset + this.lengths[slot]!,
+      items: this.items[slot]!,
+      folded: this.foldeds[slot]!,
+      kept: this.kept[slot]!,
+    }
   }
 
   private free(slot: number): void {
@@ -160,6 +170,7 @@ export class Hold {
     this.dues = unroll(this.dues, new Float64Array(2 * capacity))
     this.foldeds = unroll(this.foldeds, new Float64Array(2 * capacity))
     this.items = unroll(this.items, new Uint32Array(2 * capacity))
+    this.kept = unroll(this.kept, new Uint32Array(2 * capacity))
     this.states = unroll(this.states, new Uint8Array(2 * capacity))
     const heap = new Uint32Array(2 * capacity)
     for (let at = 0; at < this.heapSize; at++) heap[at] = (this.heap[at]! - head + capacity) % capacity

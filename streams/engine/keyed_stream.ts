@@ -1,6 +1,6 @@
 /** A stream over any driver: splits entries over partitions, refuses honestly, runs one task. */
 import type { Driver, Outgoing } from '../driver.js'
-import { FIRST_PROCESSOR_KIND } from '../driver.js'
+import { FIRST_PROCESSOR_KIND, MAX_ENTRY_BYTES } from '../driver.js'
 import type { Entry } from '../handler.js'
 import { partitionOf } from '../partitioner.js'
 import type { Ports } from '../ports.js'
@@ -10,8 +10,6 @@ import { type StreamCounters, streamCounters } from './metrics.js'
 import { cutInParts } from './parts.js'
 import { Runner, type RunnerOptions } from './runner.js'
 
-/** Largest value of one entry, whatever its number of parts. */
-export const MAX_ENTRY_BYTES = 16 * 1024 * 1024
 /** Keys are written with a two-byte length. */
 const MAX_KEY_BYTES = 65_535
 /** Keys whose bytes and partition are remembered. */
@@ -39,7 +37,7 @@ export class KeyedStream implements Stream {
 
   constructor(
     private readonly options: KeyedStreamOptions,
-    private readonly makeDriver: () => Driver,
+    private readonly makeDriver: () => Promise<Driver>,
     private readonly ports: Ports,
   ) {
     this.name = options.stream
@@ -75,12 +73,17 @@ export class KeyedStream implements Stream {
     )
   }
 
+  owns(key: string): boolean {
+    const { driver } = this
+    return driver?.owns(partitionOf(Buffer.from(key), driver.partitions)) ?? false
+  }
+
   async run<Out>(task: Task<Out>): Promise<Running> {
     if (this.driver) throw new Error(`stream ${this.name} runs a task already: one processor per stream`)
     const problem = windowingProblem(task.windowing)
     if (problem) throw new Error(problem)
     await this.stopped
-    const driver = this.makeDriver()
+    const driver = await this.makeDriver()
     this.driver = driver
     try {
       await driver.open()

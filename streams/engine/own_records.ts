@@ -43,11 +43,13 @@ export class OwnRecords {
     private readonly counters: StreamCounters,
   ) {}
 
-  /** Appends a tick to each partition that has been quiet. Called only when caught up and not paused. */
+  /** Appends a tick to each partition that has been quiet and is read to its end. Called only when not paused. */
   tick(owned: Iterable<Ticked>): void {
     if (this.ticking) return
     const now = this.options.clock.monotonic()
-    const quiet = [...owned].filter(({ lastRecord }) => now - lastRecord >= this.options.tick)
+    const quiet = [...owned].filter(
+      ({ lastRecord, partition }) => now - lastRecord >= this.options.tick && this.driver.caughtUp(partition.id),
+    )
     if (quiet.length === 0) return
     this.ticking = true
     this.append(

@@ -1,5 +1,6 @@
 import type { Handler, Moment, Release, StreamRecord, Windowing } from '../handler.js'
 import { Timetable } from '../testing/timetable.js'
+import { BYTES_PER_CHUNK } from './hold.js'
 
 const windowing: Windowing = { window: 10, grace: 15, maxGap: 20, history: 100 }
 const FACT = 16
@@ -77,7 +78,7 @@ describe('partition', () => {
   })
 
   test('above max_held the oldest leave as evicted', () => {
-    const t = table(80)
+    const t = table(2 * BYTES_PER_CHUNK)
     for (let at = 0; at < 4; at++) t.append(1000 + at, { key: `k${at}`, kind: FACT, lastTime: 1000 - at })
     expect(t.take()).toEqual(['evicted k0@1000 folded 1000 now 1002', 'evicted k1@999 folded 1001 now 1003'])
     t.tick(1100)

@@ -2,7 +2,7 @@
  * One partition: time, lateness, copies, what waits, windows. A pure function of the records it is given, so a replay repeats it exactly.
  * It does no I/O: where the bytes of a waiting chunk are needed, it stops and asks (`advance`, `overflow`), and goes on after `release`.
  */
-import { type Checkpoint, FIRST_PROCESSOR_KIND, type Raw, SETTINGS, TICK } from '../driver.js'
+import { type Checkpoint, type Driver, FIRST_PROCESSOR_KIND, type Raw, SETTINGS, TICK } from '../driver.js'
 import type { Handler, Moment, Release, StreamRecord, Windowing } from '../handler.js'
 import { BYTES_PER_CHUNK, type Chunk, Hold } from './hold.js'
 import { Once } from './once.js'
@@ -19,9 +19,14 @@ export interface Outlet<Out> {
 
 /** Memory of what waits, shared by all partitions of a stream. */
 export interface Budget {
+  /** Bytes of `chunks` entries and of the records kept with them. */
   used: number
+  chunks: number
   readonly max: number
 }
+
+/** Where the bytes of what waits are. */
+export type Keeper = Pick<Driver, 'keep' | 'forget'>
 
 /** Rule 6: zero, reversed, or more than `grace` ahead of the append time is read as the append time, and flagged. */
 export const toRecord = (raw: Raw, grace: number): StreamRecord => {
@@ -89,6 +94,7 @@ export class Partition<Out> {
     makeHandler: (partition: number, windowing: Windowing) => Handler<Out>,
     private readonly outlet: Outlet<Out>,
     private readonly budget: Budget,
+    private readonly keeper: Keeper,
   ) {
     const { partition, offset, checkpoint } = start
     this.id = partition
@@ -160,6 +166,12 @@ export class Partition<Out> {
   release(raw: Raw, chunk: Chunk, why: Release): void {
     const folded = this.momentAt(chunk.folded)
     this.emitRecord(toRecord(raw, this.windowing.grace), why, folded, this.moment())
+    this.left(chunk)
+  }
+
+  /** The bytes of a chunk that was asked for are gone. */
+  lose(chunk: Chunk): void {
+    this.left(chunk)
   }
 
   /** Takes the record into the state, after `advance`. */
@@ -175,7 +187,7 @@ export class Partition<Out> {
   overflow(): Chunk | undefined {
     if (this.budget.used <= this.budget.max || this.muted || this.hold.count === 0) return undefined
     const chunk = this.hold.evict()
-    this.budget.used -= BYTES_PER_CHUNK
+    this.uncount(chunk)
     this.evictedBelow = chunk.offset + 1
     this.outlet.evicted(chunk.items)
     return chunk
@@ -183,7 +195,11 @@ export class Partition<Out> {
 
   /** Gives back the memory it was counted for. */
   dispose(): void {
-    this.budget.used -= this.hold.count * BYTES_PER_CHUNK
+    for (; this.hold.nextDue() < Infinity; ) {
+      const chunk = this.hold.pop()
+      this.uncount(chunk)
+      this.left(chunk)
+    }
   }
 
   private moveTo(time: number, offset: number): void {
@@ -211,8 +227,9 @@ export class Partition<Out> {
         this.windowStart = this.gridStart(watermark)
       } else {
         const chunk = this.hold.pop()
-        this.budget.used -= BYTES_PER_CHUNK
+        this.uncount(chunk)
         if (!this.muted) return chunk
+        this.left(chunk)
       }
     }
   }
@@ -248,9 +265,20 @@ export class Partition<Out> {
     }
     if (!waits || late) this.emitRecord(record, late ? 'late' : 'due', at, at)
     else if (raw.offset >= this.evictedBelow) {
-      this.hold.push(raw.offset, raw.end, raw.items, record.lastTime, at.streamTime)
-      this.budget.used += BYTES_PER_CHUNK
+      const kept = this.keeper.keep(raw)
+      this.hold.push({ offset: raw.offset, end: raw.end, items: raw.items, folded: at.streamTime, kept }, record.lastTime)
+      this.budget.used += BYTES_PER_CHUNK + kept
+      this.budget.chunks++
     }
+  }
+
+  private uncount({ kept }: Chunk): void {
+    this.budget.used -= BYTES_PER_CHUNK + kept
+    this.budget.chunks--
+  }
+
+  private left({ offset }: Chunk): void {
+    this.keeper.forget(this.id, offset)
   }
 
   /** Rule 21: open windows close early, and the windows of the new settings begin where the last of them ended. */

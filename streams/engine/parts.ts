@@ -19,38 +19,42 @@ export const cutInParts = (record: Outgoing, bytes: number, max: number): readon
   return cuts.map((value, part) => ({ ...record, value, part, parts, items: part === parts - 1 ? record.items : 0 }))
 }
 
-const joined = (parts: readonly Raw[], last: Raw): Raw => ({
-  ...last,
-  offset: parts[0]!.offset,
-  value: Buffer.concat([...parts, last].map(part => part.value)),
-})
+/**
+ * Where nothing lies between the parts the item begins at the first one, so that its extent holds all of them. Else (another sender's records lie there) it is
+ * its last part: time passes from record to record, and what was taken in between came before it.
+ */
+const joined = (parts: readonly Raw[], last: Raw): Raw => {
+  const all = [...parts, last]
+  const together = parts.every((part, index) => part.end === all[index + 1]!.offset)
+  return { ...last, offset: together ? parts[0]!.offset : last.offset, value: Buffer.concat(all.map(part => part.value)) }
+}
+
+/** Senders whose unfinished items are kept, per partition: one that dies in the middle never finishes. */
+const MOST_UNFINISHED = 16
 
 /** Reads one partition's records in order and gives whole items. */
 export class Assembly {
-  private waiting: Raw[] = []
+  /** By sender. */
+  private readonly unfinished = new Map<number, Raw[]>()
   /** Items whose parts did not all arrive, since the last call of `takeLost`. */
   private lost = 0
 
   /** The whole item, or undefined while parts are missing. */
   add(raw: Raw): Raw | undefined {
-    if (raw.parts === 1) {
-      this.waiting = []
-      return raw
-    }
-    if (raw.part === 0) this.waiting = []
-    const whole = this.waiting.length === raw.part
-    if (raw.part < raw.parts - 1) {
-      // It waits for later reads, which may write over what this one was handed.
-      if (whole) this.waiting.push({ ...raw, value: Buffer.from(raw.value) })
-      return undefined
-    }
-    const parts = this.waiting
-    this.waiting = []
-    if (!whole) {
+    const { sender } = raw
+    const parts = (raw.part > 0 && this.unfinished.get(sender)) || []
+    this.unfinished.delete(sender)
+    if (raw.parts === 1) return raw
+    const whole = parts.length === raw.part
+    if (raw.part === raw.parts - 1) {
+      if (whole) return joined(parts, raw)
       this.lost += raw.items
-      return undefined
+    } else if (whole) {
+      // It waits for later reads, which may write over what this one was handed.
+      this.unfinished.set(sender, [...parts, { ...raw, value: Buffer.from(raw.value) }])
+      if (this.unfinished.size > MOST_UNFINISHED) this.unfinished.delete(this.unfinished.keys().next().value!)
     }
-    return joined(parts, raw)
+    return undefined
   }
 
   takeLost(): number {

@@ -82,7 +82,10 @@ export class Round<Out> {
     const raw = fetched.get(chunk.offset)
     fetched.delete(chunk.offset)
     if (raw) partition.release(raw, chunk, why)
-    else this.counters.lost.add(chunk.items)
+    else {
+      partition.lose(chunk)
+      this.counters.lost.add(chunk.items)
+    }
     return this.pass()
   }
 

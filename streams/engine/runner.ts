@@ -3,7 +3,6 @@ import type { Assignment, Checkpoint, Driver, Polled } from '../driver.js'
 import type { Ports } from '../ports.js'
 import type { Running, Task } from '../stream.js'
 import { Checkpoints } from './checkpoints.js'
-import { BYTES_PER_CHUNK } from './hold.js'
 import { type StreamCounters, watchState } from './metrics.js'
 import { Outbox } from './outbox.js'
 import { OwnRecords } from './own_records.js'
@@ -25,7 +24,8 @@ export class Runner<Out> implements Running {
   private readonly outbox: Outbox<Out>
   private readonly checkpoints: Checkpoints
   private readonly budget: Budget
-  private readonly epoch: string
+  /** The life of the task; another one with each takeover, so that totals begin anew where another owner may have gone on with them. */
+  private epoch = 0
   private readonly round: Round<Out>
   private readonly ownRecords: OwnRecords
   private loop: Promise<void> = Promise.resolve()
@@ -37,7 +37,7 @@ export class Runner<Out> implements Running {
   /** Inside a round: partitions may stand in the middle of a record. */
   private busy = false
   private paused = false
-  private caughtUp = false
+  private wasRestoring = false
   /** Records were taken since the last moment. */
   private moved = false
 
@@ -49,11 +49,10 @@ export class Runner<Out> implements Running {
     private readonly counters: StreamCounters,
   ) {
     const { clock, log } = ports
-    this.epoch = String(Math.floor(clock.now()))
-    this.budget = { used: 0, max: task.maxHeld }
+    this.budget = { used: 0, chunks: 0, max: task.maxHeld }
     this.outbox = new Outbox(
       out => task.size(out),
-      outs => task.deliver(outs, this.epoch),
+      outs => task.deliver(outs, String(this.epoch)),
       clock,
       {
         acknowledged: () => this.checkpoints.settle(),
@@ -91,7 +90,7 @@ export class Runner<Out> implements Running {
     watchState(ports.meter, options.stream, {
       watermarkLagSeconds: () => this.watermarkLag() / 1000,
       heldBytes: () => this.budget.used,
-      heldChunks: () => this.budget.used / BYTES_PER_CHUNK,
+      heldChunks: () => this.budget.chunks,
       stateBytes: () => this.sum(({ partition }) => partition.stateBytes),
       inFlightBytes: () => this.outbox.bytes,
       restoring: () => (this.restoring ? 1 : 0),
@@ -141,7 +140,7 @@ export class Runner<Out> implements Running {
   }
 
   private get restoring(): boolean {
-    for (const { partition } of this.owned.values()) if (partition.restoring && !this.caughtUp) return true
+    for (const { partition } of this.owned.values()) if (partition.restoring && !this.driver.caughtUp(partition.id)) return true
     return false
   }
 
@@ -171,8 +170,9 @@ export class Runner<Out> implements Running {
         this.busy = false
         this.moved = true
       }
-      if (polled.caughtUp && this.restoring) this.ports.log.info('state is restored', { stream: this.options.stream })
-      this.caughtUp = polled.caughtUp
+      const { restoring } = this
+      if (this.wasRestoring && !restoring) this.ports.log.info('state is restored', { stream: this.options.stream })
+      this.wasRestoring = restoring
       this.outbox.flush()
       this.ownRecords.askForSettings(this.owned.values())
       this.takeMomentIfDue()
@@ -211,6 +211,7 @@ export class Runner<Out> implements Running {
     for (const assignment of assigned) this.takeOver(assignment)
     if (assigned.length > 0) {
       this.moved = true
+      this.epoch = Math.max(Math.floor(this.ports.clock.now()), this.epoch + 1)
       // A partition without a checkpoint gets one before anything is emitted, so that a restart knows the settings it began with.
       if (assigned.some(({ checkpoint }) => !checkpoint)) this.takeMoment()
     }
@@ -244,6 +245,7 @@ export class Runner<Out> implements Running {
         },
       },
       this.budget,
+      this.driver,
     )
     this.owned.set(id, {
       partition,
@@ -272,7 +274,7 @@ export class Runner<Out> implements Running {
     this.cancelTimer = this.ports.clock.after(this.options.tick / 4, () => {
       if (this.stopping) return
       if (!this.busy) {
-        if (this.caughtUp && !this.paused) this.ownRecords.tick(this.owned.values())
+        if (!this.paused) this.ownRecords.tick(this.owned.values())
         this.takeMomentIfDue()
       }
       this.armTimer()

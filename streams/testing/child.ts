@@ -4,7 +4,7 @@ import { openStreams, streamsSection } from '../index.js'
 import { FACT, Ledger, type Told } from './ledger.js'
 import { RecordingLog, RecordingMeter } from './ports.js'
 
-const [directory = '', outputs = '', firstId = '0'] = process.argv.slice(2)
+const [options = '{}', outputs = '', firstId = '0'] = process.argv.slice(2)
 
 const clock = {
   now: () => performance.timeOrigin + performance.now(),
@@ -17,9 +17,7 @@ const clock = {
 
 const main = async (): Promise<void> => {
   const log = new RecordingLog()
-  const section = streamsSection.parse({
-    workloads: { directory, partitions: 4, tick: '50ms', commit_interval: '40ms', max_size: '40MiB' },
-  })
+  const section = streamsSection.parse({ workloads: { partitions: 4, tick: '50ms', commit_interval: '40ms', ...JSON.parse(options) } })
   const stream = openStreams(section, { clock, log, meter: new RecordingMeter() }).get('workloads')
   await stream.run<Told>({
     windowing: { window: 100, grace: 150, maxGap: 200, history: 1000 },

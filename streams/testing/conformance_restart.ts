@@ -1,5 +1,6 @@
 /** What every driver must do, continued: checkpoints, restarts, settings, limits, order. */
 import fc from 'fast-check'
+import { BYTES_PER_CHUNK } from '../engine/hold.js'
 import { Refusal } from '../stream.js'
 import { SAMPLE, type Told } from './ledger.js'
 import { type Output, Scene, WINDOWING } from './scene.js'
@@ -137,7 +138,7 @@ export const conformanceOfRestarts = (driver: string, makeWorld: MakeWorld): voi
       })
 
       test('rule 20: what was evicted stays evicted after a restart', async () => {
-        const scene = await new Scene(makeWorld(), {}, { maxHeld: 37 * 2 }).start()
+        const scene = await new Scene(makeWorld(), {}, { maxHeld: BYTES_PER_CHUNK * 2 }).start()
         await scene.append({ items: 1 }, { items: 2 }, { items: 3 }, { items: 4 })
         await scene.sleep(60)
         expect(scene.take()).toEqual(['evicted k@0 x1 saw 0', 'evicted k@0 x2 saw 0'])

@@ -61,6 +61,7 @@ export class MemoryDriver implements Driver {
         appendTime,
         key: Buffer.from(record.key).toString(),
         value: Buffer.concat(record.value),
+        sender: 0,
       })
     }
     this.notify()
@@ -74,9 +75,9 @@ export class MemoryDriver implements Driver {
         checkpoint: this.log.checkpoints.get(partition),
         start: this.start(partition),
       }))
-      return { assigned, revoked: [], records: [], caughtUp: this.caughtUp() }
+      return { assigned, revoked: [], records: [] }
     }
-    while (!this.woken && this.caughtUp()) await new Promise<void>(resolve => (this.notify = resolve))
+    while (!this.woken && this.readAll()) await new Promise<void>(resolve => (this.notify = resolve))
     this.woken = false
     const records: Raw[] = []
     const most = this.options.round ?? 100
@@ -87,13 +88,27 @@ export class MemoryDriver implements Driver {
       this.positions[partition] = from + taken.length
       records.push(...taken)
     }
-    return { assigned: [], revoked: [], records, caughtUp: this.caughtUp() }
+    return { assigned: [], revoked: [], records }
   }
 
   wake(): void {
     this.woken = true
     this.notify()
   }
+
+  owns(): boolean {
+    return this.opened
+  }
+
+  caughtUp(partition: number): boolean {
+    return this.opened && this.positions[partition]! >= this.log.partitions[partition]!.length
+  }
+
+  keep(): number {
+    return 0
+  }
+
+  forget(): void {}
 
   async reread(extents: readonly Extent[]): Promise<Reread> {
     return { records: extents.map(({ partition, offset, end }) => this.log.partitions[partition]!.slice(offset, end)), release() {} }
@@ -111,7 +126,7 @@ export class MemoryDriver implements Driver {
     return Math.max(this.log.checkpoints.get(partition)?.oldest ?? 0, this.log.freed[partition]!)
   }
 
-  private caughtUp(): boolean {
-    return this.log.partitions.every((lane, partition) => this.positions[partition]! >= lane.length)
+  private readAll(): boolean {
+    return this.log.partitions.every((_, partition) => this.caughtUp(partition))
   }
 }

@@ -16,11 +16,17 @@ export interface World {
   crash(): void
   /** While true, nothing can be written. */
   refuse(refused: boolean): void
+  /** What waits keeps its value in memory, compressed. */
+  readonly keepsValues?: true
+  /** Where reading takes real time: the offset behind the last record that is on the log. */
+  end?(partition: number): number
 }
 
 export const WINDOWING: Windowing = { window: 100, grace: 150, maxGap: 200, history: 1000 }
 export const TICK = 100
 const STEP = 25
+const SETTLED_WITHIN_MS = 10_000
+const PAUSED_TURNS = 30
 
 const OPTIONS: KeyedStreamOptions = {
   stream: 'test',
@@ -39,20 +45,39 @@ class Watched implements Driver {
   dead = false
   working = 0
   private polling = false
-  private caughtUp = false
+  /** Owned partitions, and how far each was read. */
+  private readonly read = new Map<number, number>()
 
-  constructor(private readonly inner: Driver) {
+  constructor(
+    private readonly inner: Driver,
+    private readonly end: (partition: number) => number,
+  ) {
     this.partitions = inner.partitions
   }
 
+  /** Nothing is under way, and nobody asks for more: outputs are in flight, or the reading has ended. */
+  get paused(): boolean {
+    return this.working === 0 && !this.polling
+  }
+
+  /** Everything owned, read to its end, and nothing under way. */
   get quiet(): boolean {
-    return this.working === 0 && this.polling && this.caughtUp
+    return (
+      this.working === 0 &&
+      this.polling &&
+      this.read.size === this.partitions &&
+      [...this.read].every(([partition, read]) => this.inner.caughtUp(partition) && read >= this.end(partition))
+    )
   }
 
   open: Driver['open'] = () => this.inner.open()
   wake: Driver['wake'] = () => this.inner.wake()
   close: Driver['close'] = () => this.inner.close()
   append: Driver['append'] = (records, own) => this.work(() => this.inner.append(records, own))
+  owns: Driver['owns'] = partition => this.inner.owns(partition)
+  caughtUp: Driver['caughtUp'] = partition => this.inner.caughtUp(partition)
+  keep: Driver['keep'] = record => this.inner.keep(record)
+  forget: Driver['forget'] = (partition, offset) => this.inner.forget(partition, offset)
   commit: Driver['commit'] = checkpoints => this.work(() => this.inner.commit(checkpoints))
   reread: Driver['reread'] = extents => this.work(() => this.inner.reread(extents))
   poll: Driver['poll'] = async () => {
@@ -61,7 +86,9 @@ class Watched implements Driver {
     const polled = await this.inner.poll()
     if (this.dead) return never()
     this.polling = false
-    this.caughtUp = polled.caughtUp
+    for (const partition of polled.revoked) this.read.delete(partition)
+    for (const { partition, start } of polled.assigned) this.read.set(partition, start)
+    for (const { partition, end } of polled.records) this.read.set(partition, end)
     return polled
   }
 
@@ -112,8 +139,8 @@ export class Scene {
   async start(windowing: Windowing = WINDOWING): Promise<this> {
     const { clock } = this.world
     const ports = { clock, log: this.log, meter: this.meter }
-    const driver = new Watched(this.world.driver(ports))
-    const stream = new KeyedStream({ ...OPTIONS, ...this.options }, () => driver, ports)
+    const driver = new Watched(this.world.driver(ports), partition => this.world.end?.(partition) ?? 0)
+    const stream = new KeyedStream({ ...OPTIONS, ...this.options }, async () => driver, ports)
     this.driver = driver
     this.stream = stream
     this.running = await stream.run<Told>({
@@ -168,10 +195,14 @@ export class Scene {
 
   /** Waits until nothing moves. */
   async settle(): Promise<void> {
+    const real = this.world.end !== undefined
+    const until = performance.now() + SETTLED_WITHIN_MS
+    let paused = 0
     for (let quiet = 0, turns = 0; quiet < 4; turns++) {
-      await new Promise(setImmediate)
+      await new Promise(resolve => (real && quiet === 0 ? setTimeout(resolve, 1) : setImmediate(resolve)))
       quiet = !this.driver || this.driver.quiet ? quiet + 1 : 0
-      if (turns > 2000) return
+      paused = this.driver?.paused ? paused + 1 : 0
+      if (real ? performance.now() > until || paused > PAUSED_TURNS : turns > 2000) return
     }
   }
 

@@ -30,7 +30,17 @@ export class Timetable<Out> {
   /** Appends an entry at an append time and takes it. Event times left out are the append time. */
   append(at: number, entry: Partial<Entry> & Pick<Entry, 'key' | 'kind'>): void {
     const { firstTime = entry.lastTime ?? at, lastTime = at, items = 1, fingerprint, value = [] } = entry
-    this.add({ appendTime: at, key: entry.key, kind: entry.kind, firstTime, lastTime, items, fingerprint, value: Buffer.concat(value) })
+    this.add({
+      appendTime: at,
+      key: entry.key,
+      kind: entry.kind,
+      firstTime,
+      lastTime,
+      items,
+      fingerprint,
+      value: Buffer.concat(value),
+      sender: 0,
+    })
   }
 
   /** An empty record: time goes on. */
@@ -71,7 +81,7 @@ export class Timetable<Out> {
   }
 
   private own(at: number, kind: number, value: Uint8Array): void {
-    this.add({ appendTime: at, key: '', kind, firstTime: 0, lastTime: 0, items: 0, fingerprint: undefined, value })
+    this.add({ appendTime: at, key: '', kind, firstTime: 0, lastTime: 0, items: 0, fingerprint: undefined, value, sender: 0 })
   }
 
   private add(record: Omit<Raw, 'partition' | 'offset' | 'end' | 'part' | 'parts'>): void {
@@ -91,7 +101,8 @@ export class Timetable<Out> {
         evicted: items => (this.evicted += items),
         failed: error => this.errors.push(error),
       },
-      { used: 0, max: this.maxHeld },
+      { used: 0, chunks: 0, max: this.maxHeld },
+      { keep: () => 0, forget() {} },
     )
   }
 

@@ -8,6 +8,7 @@ import { SystemClock } from '../../../runtime/clock.js'
 import type { Clock, Lifecycle, Upstream } from '../../../runtime/component.js'
 import { TokenMap } from '../../../runtime/host.js'
 import { type Harness, harness } from '../../../runtime/testing/harness.js'
+import { STREAMS, type Streams } from '../../../streams/index.js'
 import prometheus from '../index.js'
 
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void
@@ -56,6 +57,8 @@ export const pointsOf = (batch: Batch): Point[] => {
 
 export class Scene {
   readonly kit: Harness<Clock>
+  /** Whether the targets are this gateway's. */
+  mine = true
   private readonly servers: Server[] = []
   private receiver: Lifecycle | undefined
   /** Points of the batches read so far. */
@@ -63,7 +66,13 @@ export class Scene {
   private read = 0
 
   constructor(clock: Clock = new SystemClock()) {
-    const host = new TokenMap().put(Admission, new MemoryAdmission(clock))
+    const streams: Streams = {
+      mine: () => this.mine,
+      get: name => {
+        throw new Error(`no stream ${name}`)
+      },
+    }
+    const host = new TokenMap().put(Admission, new MemoryAdmission(clock)).put(STREAMS, streams)
     this.kit = harness('prometheus', { clock, host })
   }
 
