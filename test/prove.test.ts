@@ -78,7 +78,7 @@ describe('the demo without a terminal', () => {
       expect(demo.said).not.toContain('\x1b')
       const children = childrenOf(demo.child.pid!)
       expect(children).toHaveLength(1)
-      const folder = /its stream: (\S+)\/streams/.exec(demo.said)![1]!
+      const folder = /data: (\S+)/.exec(demo.said)![1]!
       demo.child.kill('SIGINT')
       expect(await demo.code).toBe(0)
       expect(demo.said).toContain('The gateway drained and ended.')
