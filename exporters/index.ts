@@ -4,6 +4,7 @@ import type { Registry } from '../runtime/component.js'
 export const exporters: Registry<'exporter'> = {
   debug: () => import('./debug/index.js'),
   file: () => import('./file/index.js'),
+  kafka: () => import('./kafka/index.js'),
   otlp_grpc: () => import('./otlp_grpc/index.js'),
   otlp_http: () => import('./otlp_http/index.js'),
 }

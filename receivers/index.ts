@@ -2,6 +2,7 @@
 import type { Registry } from '../runtime/component.js'
 
 export const receivers: Registry<'receiver'> = {
+  kafka: () => import('./kafka/index.js'),
   otlp: () => import('./otlp/index.js'),
   prometheus: () => import('./prometheus/index.js'),
 }

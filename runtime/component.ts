@@ -90,6 +90,8 @@ export interface Upstream extends Context {
   readonly next: Consume
   /** Name of the pipeline a processor stands in; a receiver, which may feed several, has none. */
   readonly pipeline?: string
+  /** What the pipelines behind a receiver carry: who fetches need not fetch anything else. Absent = unknown. */
+  readonly signals?: readonly Signal[]
 }
 
 export type Stability = 'development' | 'alpha' | 'beta' | 'stable'

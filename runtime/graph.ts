@@ -165,6 +165,7 @@ class Builder {
     const { component, config } = planned(this.plan.receivers, 'receiver', id)
     const context = this.context('receiver', id)
     const fed = pipelines.filter(({ receivers }) => receivers.includes(id))
+    const signals = SIGNALS.filter(signal => fed.some(pipeline => pipeline.signals.includes(signal)))
     const entries = perSignal(
       signal =>
         toAll(fed.filter(({ signals }) => signals.includes(signal)).map(({ consume }) => consume)) ??
@@ -174,7 +175,7 @@ class Builder {
     const observed = edge((batch: Batch) => entries(batch.signal)(batch), observers, context.log)
     const next = tracer ? traced(tracer, id, observed) : observed
     const name = `receiver ${id}`
-    const instance = make(name, () => component.create(config, { ...context, next }))
+    const instance = make(name, () => component.create(config, { ...context, next, signals }))
     this.receiverParts.push({ name, instance, log: context.log, answers: true })
   }
 

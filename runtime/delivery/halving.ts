@@ -8,6 +8,9 @@ import { settleAll } from './merging.js'
 /** `reason` of the PermanentError by which a backend's "too large" (HTTP 413) is known. */
 export const TOO_LARGE = 'too_large'
 
+/** Two batches of half the items each; the batch itself where it has only one, or is no request. */
+export const halve = (batch: Batch): Batch[] => cut(batch, Math.max(1, Math.ceil(batch.items / 2)), 'items')
+
 /** `onFailed` learns of each part that got no better verdict, before the caller does. */
 export const halving = (next: Consume, onFailed: (batch: Batch, error: unknown) => void): Consume => {
   const send: Consume = async batch => {
@@ -15,7 +18,7 @@ export const halving = (next: Consume, onFailed: (batch: Batch, error: unknown) 
       return await next(batch)
     } catch (error) {
       const tooLarge = error instanceof PermanentError && error.reason === TOO_LARGE
-      const halves = tooLarge ? cut(batch, Math.ceil(batch.items / 2), 'items') : []
+      const halves = tooLarge ? halve(batch) : []
       if (halves.length < 2) {
         onFailed(batch, error)
         throw error

@@ -1,7 +1,7 @@
 /** Delivery: what stands between a consumer's promise and a backend's acknowledgement. */
 export { deliver } from './delivery.js'
 export { Gate } from './gate.js'
-export { TOO_LARGE } from './halving.js'
+export { halve, TOO_LARGE } from './halving.js'
 export { type FlushReason, Merging, settleAll } from './merging.js'
 export { batchOptions, type DeliveryOptions, deliveryOptions, IMMEDIATE } from './options.js'
 export { Shutdown } from './shutdown.js'

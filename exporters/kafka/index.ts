@@ -1,0 +1,76 @@
+import type { Batch } from '../../proto/batch.js'
+import { OTLP_SIGNALS } from '../../proto/services.js'
+import { WireError } from '../../proto/wire.js'
+import { component } from '../../runtime/component.js'
+import { deliver, type Send } from '../../runtime/delivery/index.js'
+import { PermanentError, RetryableError } from '../../runtime/errors.js'
+import { type Options, options } from './options.js'
+import { Outgoing } from './outgoing.js'
+import { type Parcel, Shipment } from './shipment.js'
+import { Sorter } from './sort.js'
+
+const headerBytes = ({ record_headers: headers }: Options): number =>
+  Object.entries(headers).reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value), 0)
+
+export default component({
+  kind: 'exporter',
+  type: 'kafka',
+  summary: 'Writes traces, metrics and logs to Kafka topics, as the Collector’s Kafka receiver reads them.',
+  stability: 'beta',
+  signals: OTLP_SIGNALS,
+  config: options,
+  examples: {
+    'Three topics, records keyed by workload': 'brokers: [localhost:9092]\nproducer:\n  compression: lz4\n',
+    'Partitions as Java’s clients choose them, by another attribute':
+      'brokers: [localhost:9092]\nkey_from_attribute: service.name\nrecord_partitioner:\n  sticky_key:\n    hasher: murmur2\n',
+    'With TLS and SCRAM':
+      'brokers: [kafka-1:9093, kafka-2:9093]\ntls: {}\nauth:\n  sasl:\n    mechanism: SCRAM-SHA-512\n    username: gateway\n    password: secret\n',
+  },
+  create(config, context) {
+    const sorter = new Sorter(config)
+    const maxBytes = config.producer.max_message_bytes - headerBytes(config)
+    if (maxBytes < 512) throw new Error('record_headers leave no room for a value: raise producer.max_message_bytes')
+    let outgoing: Outgoing | undefined
+    let turns = 0
+    let under = new WeakMap<Batch, Shipment>()
+
+    const parcelsOf = (batch: Batch): Parcel[] => {
+      try {
+        const parts = sorter.sort(batch)
+        const turn = turns++
+        const each = config.record_partitioner.round_robin !== undefined
+        return parts.map(part => ({ ...part, turn: each ? turns++ : turn }))
+      } catch (error) {
+        if (error instanceof WireError) throw new PermanentError(error.message, 'bad_data', { cause: error })
+        throw error
+      }
+    }
+    const send: Send = batch => {
+      if (batch.signal === 'events') throw new PermanentError('Kafka has no topic for events', 'no_topic')
+      const shipment =
+        under.get(batch) ??
+        new Shipment(parcelsOf(batch), { encoding: config[batch.signal].encoding, maxBytes }, (parcel, value) => {
+          if (!outgoing) throw new RetryableError('the exporter is not started', 'shutting_down')
+          return outgoing.write(parcel, value)
+        })
+      under.set(batch, shipment)
+      return shipment.send()
+    }
+    const delivery = deliver(config, send, context)
+    return {
+      consume: delivery.consume,
+      temporality: config.temporality,
+      async start() {
+        outgoing = await Outgoing.open(config, context)
+        under = new WeakMap()
+        await delivery.start?.()
+      },
+      async stop(deadline) {
+        await delivery.stop?.(deadline)
+        const closing = outgoing
+        outgoing = undefined
+        await closing?.close()
+      },
+    }
+  },
+})

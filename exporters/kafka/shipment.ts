@@ -1,0 +1,96 @@
+/** One batch on its way: its records, which of them Kafka has, and which it will never take. A repeated attempt sends only what is left. */
+
+import { KafkaError } from '../../kafka/index.js'
+import type { Batch } from '../../proto/batch.js'
+import { toJson } from '../../proto/json/index.js'
+import type { PartialSuccess } from '../../proto/services.js'
+import { WireError } from '../../proto/wire.js'
+import { halve } from '../../runtime/delivery/index.js'
+import { PermanentError, RetryableError } from '../../runtime/errors.js'
+import type { Part } from './sort.js'
+
+/** A part with its turn among those without a key: taken once, so that a repeated attempt goes to the same partition. */
+export interface Parcel extends Part {
+  readonly turn: number
+}
+
+export type Write = (parcel: Parcel, value: Buffer) => Promise<void>
+
+export interface ShipmentOptions {
+  readonly encoding: 'otlp_proto' | 'otlp_json'
+  /** Bytes that a record's key and value may have. */
+  readonly maxBytes: number
+}
+
+/** Refusals of a record for its size: by the topic's own limit, which may be less than ours. */
+const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
+/** Refusals of a record that no repetition mends. Everything else passes when somebody has mended topic, rights or credentials. */
+const NEVER = new Set(['INVALID_RECORD', 'INVALID_TIMESTAMP'])
+
+/** A copy: whoever handed the batch over uses its memory again when an attempt has timed out, while the producer may still be writing. */
+const encode = (batch: Batch, encoding: ShipmentOptions['encoding']): Buffer => {
+  try {
+    return encoding === 'otlp_json' ? Buffer.from(toJson(batch.signal, batch)) : Buffer.concat(batch.slices as Uint8Array[])
+  } catch (error) {
+    if (error instanceof WireError) throw new PermanentError(`not to be written as JSON: ${error.message}`, 'bad_data', { cause: error })
+    throw error
+  }
+}
+
+export class Shipment {
+  private readonly left: Set<Parcel>
+  private rejected = 0
+  private why = ''
+
+  constructor(
+    parcels: readonly Parcel[],
+    private readonly options: ShipmentOptions,
+    private readonly write: Write,
+  ) {
+    this.left = new Set(parcels)
+  }
+
+  /** Sends what is left. Resolves with what Kafka will never take, if anything; rejects with RetryableError while something may still be taken. */
+  async send(): Promise<PartialSuccess | undefined> {
+    const outcomes = await Promise.allSettled([...this.left].map(parcel => this.ship(parcel)))
+    const failure = outcomes.find(outcome => outcome.status === 'rejected')
+    if (failure) throw retryable(failure.reason)
+    return this.rejected > 0 ? { rejected: this.rejected, message: this.why } : undefined
+  }
+
+  private async ship(parcel: Parcel): Promise<void> {
+    const { key, batch } = parcel
+    try {
+      const value = encode(batch, this.options.encoding)
+      const bytes = value.length + (key?.length ?? 0)
+      if (bytes > this.options.maxBytes)
+        return await this.halves(parcel, `${bytes} bytes are more than the ${this.options.maxBytes} of a record`)
+      await this.write(parcel, value)
+      this.left.delete(parcel)
+    } catch (error) {
+      if (error instanceof KafkaError && TOO_LARGE.has(error.code)) return await this.halves(parcel, error.message)
+      if (error instanceof PermanentError || (error instanceof KafkaError && NEVER.has(error.code)))
+        return this.reject(parcel, error.message)
+      throw error
+    }
+  }
+
+  private async halves(parcel: Parcel, why: string): Promise<void> {
+    const halves = halve(parcel.batch).map((batch): Parcel => ({ ...parcel, batch }))
+    if (halves.length < 2) return this.reject(parcel, why)
+    this.left.delete(parcel)
+    for (const half of halves) this.left.add(half)
+    const outcomes = await Promise.allSettled(halves.map(half => this.ship(half)))
+    const failure = outcomes.find(outcome => outcome.status === 'rejected')
+    if (failure) throw failure.reason
+  }
+
+  private reject(parcel: Parcel, why: string): void {
+    this.left.delete(parcel)
+    this.rejected += parcel.batch.items
+    this.why = why
+  }
+}
+
+const retryable = (error: unknown): unknown =>
+  error instanceof KafkaError ? new RetryableError(error.message, error.code.toLowerCase(), undefined, { cause: error }) : error
