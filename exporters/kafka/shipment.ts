@@ -40,6 +40,7 @@ const encode = (batch: Batch, encoding: ShipmentOptions['encoding']): Buffer => 
 export class Shipment {
   private readonly left: Set<Parcel>
   private rejected = 0
+  /** A fixed text: it is a label of a counter. */
   private why = ''
 
   constructor(
@@ -64,13 +65,14 @@ export class Shipment {
       const value = encode(batch, this.options.encoding)
       const bytes = value.length + (key?.length ?? 0)
       if (bytes > this.options.maxBytes)
-        return await this.halves(parcel, `${bytes} bytes are more than the ${this.options.maxBytes} of a record`)
+        return await this.halves(parcel, 'an item is too large for a record: raise producer.max_message_bytes')
       await this.write(parcel, value)
       this.left.delete(parcel)
     } catch (error) {
-      if (error instanceof KafkaError && TOO_LARGE.has(error.code)) return await this.halves(parcel, error.message)
+      if (error instanceof KafkaError && TOO_LARGE.has(error.code))
+        return await this.halves(parcel, "an item is too large for its topic: raise the topic's max.message.bytes")
       if (error instanceof PermanentError || (error instanceof KafkaError && NEVER.has(error.code)))
-        return this.reject(parcel, error.message)
+        return this.reject(parcel, error instanceof KafkaError ? error.code.toLowerCase() : error.reason)
       throw error
     }
   }
