@@ -39,6 +39,8 @@ const encode = (batch: Batch, encoding: ShipmentOptions['encoding']): Buffer => 
 
 export class Shipment {
   private readonly left: Set<Parcel>
+  /** An attempt may have timed out while its records are still being written: the next one waits for those instead of writing them twice. */
+  private readonly underway = new Map<Parcel, Promise<void>>()
   private rejected = 0
   /** A fixed text: it is a label of a counter. */
   private why = ''
@@ -53,10 +55,18 @@ export class Shipment {
 
   /** Sends what is left. Resolves with what Kafka will never take, if anything; rejects with RetryableError while something may still be taken. */
   async send(): Promise<PartialSuccess | undefined> {
-    const outcomes = await Promise.allSettled([...this.left].map(parcel => this.ship(parcel)))
+    const outcomes = await Promise.allSettled([...this.left].map(parcel => this.shipOnce(parcel)))
     const failure = outcomes.find(outcome => outcome.status === 'rejected')
     if (failure) throw retryable(failure.reason)
     return this.rejected > 0 ? { rejected: this.rejected, message: this.why } : undefined
+  }
+
+  private shipOnce(parcel: Parcel): Promise<void> {
+    const begun = this.underway.get(parcel)
+    if (begun) return begun
+    const shipping = this.ship(parcel).finally(() => this.underway.delete(parcel))
+    this.underway.set(parcel, shipping)
+    return shipping
   }
 
   private async ship(parcel: Parcel): Promise<void> {
@@ -82,7 +92,7 @@ export class Shipment {
     if (halves.length < 2) return this.reject(parcel, why)
     this.left.delete(parcel)
     for (const half of halves) this.left.add(half)
-    const outcomes = await Promise.allSettled(halves.map(half => this.ship(half)))
+    const outcomes = await Promise.allSettled(halves.map(half => this.shipOnce(half)))
     const failure = outcomes.find(outcome => outcome.status === 'rejected')
     if (failure) throw failure.reason
   }
