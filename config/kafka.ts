@@ -18,6 +18,7 @@ export const kafkaConnection = {
   brokers: z
     .array(z.string().regex(/^[^:\s]+:\d{1,5}$/, 'a broker is host:port, and an IPv6 host is named by its name'))
     .min(1)
+    .default(['localhost:9092'])
     .describe('`host:port` of some brokers; the others are found from them.'),
   client_id: z.string().min(1).default('ai-factory-gateway').describe('What the brokers call this client in their logs and quotas.'),
   tls: z

@@ -32,9 +32,11 @@ const producer = z
       .default(1_000_000)
       .describe('Largest record (key, value and headers, before compression); larger requests are cut between their items.'),
     required_acks: z
-      .union([z.literal(-1), z.literal('all')])
+      .union([z.literal(-1), z.literal('all'), z.literal(1), z.literal(0)])
       .default(-1)
-      .describe('Always all in-sync replicas: anything less acknowledges what a broker’s end can still lose, and cannot be idempotent.'),
+      .describe(
+        'Read, and always taken as `all` in-sync replicas: anything less acknowledges what a broker’s end can still lose, and cannot be idempotent.',
+      ),
     compression: z.enum(['none', 'gzip', 'snappy', 'lz4', 'zstd']).default('none').describe('How record batches are compressed.'),
     allow_auto_topic_creation: z
       .boolean()
@@ -67,6 +69,7 @@ const partitioner = z
 export const options = z
   .strictObject({
     ...kafkaConnection,
+    protocol_version: z.string().optional().describe('Read and not used: the versions of requests are found out.'),
     traces: signal('otlp_spans').describe('Where spans go.'),
     metrics: signal('otlp_metrics').describe('Where data points go.'),
     logs: signal('otlp_logs').describe('Where log records go.'),

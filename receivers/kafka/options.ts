@@ -27,6 +27,7 @@ export type BackoffOptions = z.infer<typeof backoffOptions>
 export const options = z
   .strictObject({
     ...kafkaConnection,
+    protocol_version: z.string().optional().describe('Read and not used: the versions of requests are found out.'),
     traces: signal('otlp_spans').describe('Where spans are read, when a pipeline behind this receiver carries traces.'),
     metrics: signal('otlp_metrics').describe('Where data points are read, when a pipeline behind this receiver carries metrics.'),
     logs: signal('otlp_logs').describe('Where log records are read, when a pipeline behind this receiver carries logs.'),
@@ -43,7 +44,9 @@ export const options = z
     session_timeout: duration('10s').describe(
       'A gateway that the brokers do not hear of for so long has lost its partitions. Heartbeats go four times as often.',
     ),
+    heartbeat_interval: duration('3s').optional().describe('Read and not used: there are four heartbeats a session.'),
     rebalance_timeout: duration('30s').describe('How long the group waits for a member to join again.'),
+    min_fetch_size: byteSize('1').optional().describe('Read and not used: a broker answers as soon as there is a record.'),
     max_fetch_size: byteSize('8MiB').describe('Bytes of one fetch.'),
     max_partition_fetch_size: byteSize('1MiB').describe(
       'Bytes of one fetch from one partition; also what may wait of a partition before it is paused.',
