@@ -65,7 +65,7 @@ service:
 
 /** The log stops growing after some 90 s (`history` and what belongs to it, whole segments of it); before that, every page of it is new memory. */
 const joined =
-  (protocol: Protocol) =>
+  (protocol: Protocol, stream = '{ driver: embedded, directory: $FOLDER/streams }') =>
   ({ receive, send, metrics }: Ports) =>
     `
 receivers:
@@ -81,12 +81,18 @@ exporters:
     compression: none
     sending_queue: { batch: { flush_timeout: 100ms, min_size: 2000 } }
 streams:
-  workloads: { driver: embedded, directory: $FOLDER/streams }
+  workloads: ${stream}
 service:
   telemetry: { metrics: { address: 127.0.0.1:${metrics} }, logs: { level: warn } }
   pipelines:
     factory: { receivers: [otlp], processors: [memory_limiter, workload_id, workload_join], exporters: [otlp_grpc] }
 `
+
+/** Absent = no rows on Kafka. */
+const KAFKA = process.env.KAFKA_BROKERS
+/** A topic of its own for each run. */
+const kafkaStream = (brokers: string): string =>
+  `{ driver: kafka, brokers: [${brokers}], topic: bench-${process.pid}-${Date.now()}, retention: 1h }`
 
 const TARGETS = 100
 const scraped = ({ receive, send, metrics }: Ports) => `
@@ -147,14 +153,15 @@ export const scenarios: readonly Scenario[] = [
   },
   ...(
     [
-      ['http', 125],
-      ['grpc', 125],
-      ['grpc', 10],
+      ['http', 125, undefined],
+      ['grpc', 125, undefined],
+      ['grpc', 10, undefined],
+      ...(KAFKA ? ([['http', 125, kafkaStream(KAFKA)]] as const) : []),
     ] as const
   ).map(
-    ([protocol, spans]): Scenario => ({
-      name: `join, chunks of ${spans}, OTLP/${protocol === 'http' ? 'HTTP' : 'gRPC'}`,
-      about: 'durable embedded stream, 1,000 workloads with 8 GPUs each, longer than `history`',
+    ([protocol, spans, stream]): Scenario => ({
+      name: `join${stream ? ' on Kafka' : ''}, chunks of ${spans}, OTLP/${protocol === 'http' ? 'HTTP' : 'gRPC'}`,
+      about: `${stream ? 'stream on the Kafka of KAFKA_BROKERS' : 'durable embedded stream'}, 1,000 workloads with 8 GPUs each, longer than \`history\``,
       load: {
         script: 'factory-load.js',
         options: {
@@ -170,7 +177,7 @@ export const scenarios: readonly Scenario[] = [
         },
       },
       peers: ['gateway'],
-      yaml: joined(protocol),
+      yaml: joined(protocol, stream),
       settleMillis: 8000,
       own: {
         'held chunks': 'ai_factory_gateway_stream_held_chunks',
@@ -179,6 +186,7 @@ export const scenarios: readonly Scenario[] = [
         late: 'ai_factory_gateway_join_items_total|outcome="late"',
         evicted: 'ai_factory_gateway_join_items_total|outcome="evicted"',
         'log bytes': 'ai_factory_gateway_stream_log_bytes',
+        'lag records': 'ai_factory_gateway_stream_lag_records',
         'state bytes': 'ai_factory_gateway_stream_state_bytes',
       },
     }),

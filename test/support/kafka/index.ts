@@ -4,11 +4,11 @@
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { KafkaBroker } from '../../../simulator/kafka/broker.js'
+import { missing } from '../../../simulator/kafka/jars.js'
 import { until } from '../until.js'
-import { KafkaBroker } from './broker.js'
-import { missing } from './jars.js'
 
-export { type BrokerOptions, KafkaBroker } from './broker.js'
+export { type BrokerOptions, KafkaBroker } from '../../../simulator/kafka/broker.js'
 
 /** First use downloads the jars. */
 const INSTALL_AND_START_MS = 400_000

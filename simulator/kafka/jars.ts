@@ -6,7 +6,9 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
-const POM = join(__dirname, 'pom.xml')
+/** From the root of the repository, where tests and `npm run` are. */
+export const FOLDER = 'simulator/kafka'
+const POM = join(FOLDER, 'pom.xml')
 /** The first run downloads 45 MB. */
 const MAVEN_TIMEOUT_MS = 300_000
 const FORMAT_TIMEOUT_MS = 60_000

@@ -4,9 +4,9 @@ import { closeSync, cpSync, existsSync, mkdtempSync, openSync, readFileSync, rmS
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from '../../../simulator/gateway.js'
+import { freePort } from '../gateway.js'
 import { until } from '../until.js'
-import { installBroker } from './jars.js'
+import { FOLDER, installBroker } from './jars.js'
 
 const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 20_000
@@ -45,7 +45,7 @@ export class KafkaBroker {
   static async start({ properties = [], listeners = {}, owner = process.pid, ...given }: BrokerOptions = {}): Promise<KafkaBroker> {
     const { classPath, template } = await installBroker()
     const folder = given.folder ?? mkdtempSync(join(tmpdir(), 'kafka-'))
-    spawn(process.execPath, [join(__dirname, 'keeper.cjs'), String(owner), folder], { detached: true, stdio: 'ignore' }).unref()
+    spawn(process.execPath, [join(FOLDER, 'keeper.cjs'), String(owner), folder], { detached: true, stdio: 'ignore' }).unref()
     cpSync(template, join(folder, 'data'), { recursive: true })
     const port = await freePort()
     const further: Record<string, string> = {}
