@@ -1,12 +1,10 @@
 /** From the `streams:` section to streams. Nothing is opened before a task runs. */
 import { join } from 'node:path'
 import { readKafkaConnection } from '../config/kafka.js'
-import { connect } from '../kafka/index.js'
 import { realFiles } from '../storage/index.js'
 import type { Driver } from './driver.js'
 import { EmbeddedDriver } from './embedded/driver.js'
 import { KeyedStream } from './engine/keyed_stream.js'
-import { KafkaDriver } from './kafka/driver.js'
 import type { Ports } from './ports.js'
 import type { StreamOptions, StreamsSection } from './settings.js'
 import type { Stream, Streams } from './stream.js'
@@ -20,7 +18,9 @@ const embeddedDriver = (stream: string, options: Extract<StreamOptions, { driver
   )
 }
 
+/** Who has no Kafka does not load its client: 15 MB of memory. */
 const kafkaDriver = async (stream: string, options: Extract<StreamOptions, { driver: 'kafka' }>, ports: Ports): Promise<Driver> => {
+  const [{ connect }, { KafkaDriver }] = await Promise.all([import('../kafka/index.js'), import('./kafka/driver.js')])
   const topic = options.topic ?? `ai_factory_${stream}`
   return new KafkaDriver(
     connect(await readKafkaConnection(options), ports),
