@@ -35,8 +35,7 @@ export class KafkaAdmin implements Admin {
   }
 
   async ensureTopic(spec: TopicSpec): Promise<'created' | 'verified'> {
-    const { topic, config = {} } = spec
-    const found = await this.describeTopic(topic, Object.keys(config))
+    const found = await this.describeTopic(spec.topic, namesOf(spec))
     if (found) {
       verify(spec, found)
       return 'verified'
@@ -82,11 +81,12 @@ export class KafkaAdmin implements Admin {
     for (const link of this.links) link.close()
   }
 
-  private async appeared({ topic, config = {} }: TopicSpec): Promise<TopicState> {
+  private async appeared(spec: TopicSpec): Promise<TopicState> {
+    const { topic } = spec
     const { clock } = this.ports
     const deadline = clock.monotonic() + LEADERS_WITHIN_MS
     for (const backoff = new Backoff(10, 500); ; ) {
-      const found = await this.describeTopic(topic, Object.keys(config))
+      const found = await this.describeTopic(topic, namesOf(spec))
       if (found) return found
       if (clock.monotonic() > deadline)
         throw new KafkaError(
@@ -98,9 +98,9 @@ export class KafkaAdmin implements Admin {
     }
   }
 
-  private create({ topic, partitions, replication = DEFAULT_REPLICATION, config = {} }: TopicSpec): Promise<void> {
+  private create({ topic, partitions, replication = DEFAULT_REPLICATION, config = {}, least = {} }: TopicSpec): Promise<void> {
     return this.ask(`create topic ${topic}`, [], async link => {
-      const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
+      const configEntries = Object.entries({ ...config, ...least }).map(([name, value]) => ({ name, value: String(value) }))
       const wanted = { topic, numPartitions: partitions, replicationFactor: replication, configEntries }
       const controller = await link.controller()
       await controller.createTopics({ topics: [wanted], timeout: this.config.requestTimeout })
@@ -151,19 +151,21 @@ const countPartitions = async (link: Link, topic: string): Promise<number> => {
   }
 }
 
+const namesOf = ({ config = {}, least = {} }: TopicSpec): string[] => [...Object.keys(config), ...Object.keys(least)]
+
 /** Every difference, and how to mend each. */
-const verify = ({ topic, partitions, config = {} }: TopicSpec, found: TopicState): void => {
+const verify = ({ topic, partitions, config = {}, least = {} }: TopicSpec, found: TopicState): void => {
   const problems: string[] = []
   if (found.partitions !== partitions)
     problems.push(
       `it has ${found.partitions} partitions and the configuration says ${partitions}: set partitions to ${found.partitions}, or name another topic (records of one key must stay in one partition, so that adding partitions later is no way out)`,
     )
-  for (const [name, value] of Object.entries(config)) {
-    const actual = found.config[name]
-    if (actual !== value)
-      problems.push(
-        `its ${name} is ${actual ?? 'unknown'} and must be ${value}: kafka-configs.sh --bootstrap-server … --alter --entity-type topics --entity-name ${topic} --add-config ${name}=${value}`,
-      )
+  const differs = (name: string, must: string, value: string | number): void => {
+    problems.push(
+      `its ${name} is ${found.config[name] ?? 'unknown'} and must be ${must}: kafka-configs.sh --bootstrap-server … --alter --entity-type topics --entity-name ${topic} --add-config ${name}=${value}`,
+    )
   }
+  for (const [name, value] of Object.entries(config)) if (found.config[name] !== value) differs(name, value, value)
+  for (const [name, value] of Object.entries(least)) if (!(Number(found.config[name]) >= value)) differs(name, `${value} at least`, value)
   if (problems.length > 0) throw new KafkaError(`topic ${topic} cannot be used: ${problems.join('; ')}`, 'permanent', 'TOPIC_MISMATCH')
 }

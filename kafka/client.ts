@@ -39,6 +39,8 @@ export interface TopicSpec {
   readonly replication?: number
   /** Topic configuration, such as `retention.ms` or `message.timestamp.type`. */
   readonly config?: Readonly<Record<string, string>>
+  /** Configuration that must be so large at least; a topic is made with just this. */
+  readonly least?: Readonly<Record<string, number>>
 }
 
 export interface TopicState {
@@ -159,6 +161,8 @@ export interface MemberListener {
   /** Something does not work and is tried again: told once until it works, after 2 s unless it will not pass by itself. */
   failing(error: Error): void
   recovered(): void
+  /** Another process has joined under the same `instanceId`: this member is out for good, and `poll` only ends by `wake` and `close`. */
+  replaced(error: Error): void
 }
 
 export interface FetchedBatch extends TopicPartition {

@@ -108,6 +108,21 @@ describeKafka('consumer groups', () => {
     expect(other.told.length).toBe(told)
   })
 
+  test('of two with one instance name the older is told that it was replaced and stays out; the newer keeps its partitions', async () => {
+    const older = joins({ instanceId: 'one' })
+    await older.owns(4)
+    const newer = joins({ instanceId: 'one' })
+    await newer.owns(4)
+    await until('the older hears of it', () => older.told.some(line => line.startsWith('replaced')))
+    expect(older.told.at(-1)).toMatch(/another process has joined group .* as instance one: give each its own group_instance_id/)
+    const told = newer.told.length
+    await new Promise(resolve => setTimeout(resolve, 4000))
+    expect(older.told.slice(0, 2)).toEqual(['assigned 0,1,2,3', 'lost'])
+    expect(newer.told.length).toBe(told)
+    await send([0, 'a'])
+    await newer.has(1)
+  }, 30_000)
+
   describe('bytes', () => {
     const payload = 'x'.repeat(100_000)
 
@@ -116,7 +131,7 @@ describeKafka('consumer groups', () => {
       let taken = 0
       const member = client.member(
         { group, topics: [topic], sessionTimeout: 2000, rebalanceTimeout: 5000, maxBytes: 300_000, maxPartitionBytes: 100_000 },
-        { assigned() {}, revoked() {}, gap() {}, unreadable: () => 'wait', failing() {}, recovered() {} },
+        { assigned() {}, revoked() {}, gap() {}, unreadable: () => 'wait', failing() {}, recovered() {}, replaced() {} },
       )
       await until('a heartbeat', () => member.generation !== undefined)
       // Longer than the watchdog's patience: a user that does not poll is no stall.
@@ -131,6 +146,23 @@ describeKafka('consumer groups', () => {
       expect(client.log.lines.filter(line => line.startsWith('warn'))).toEqual([])
       await member.close()
     }, 40_000)
+
+    test('what a small fetch holds is decompressed bit by bit, as it is taken', async () => {
+      const bomb = Buffer.alloc(16 << 20)
+      const packing = client.producer({ timeout: 10_000, compression: 'gzip' })
+      for (let index = 0; index < 12; index++) await packing.send([{ topic, partition: 0, key: null, value: bomb }])
+      await packing.close()
+      const member = client.member(
+        { group, topics: [topic], sessionTimeout: 3000, rebalanceTimeout: 5000, maxBytes: 1 << 20 },
+        { assigned() {}, revoked() {}, gap() {}, unreadable: () => 'wait', failing() {}, recovered() {}, replaced() {} },
+      )
+      for (let taken = 0; taken < 12; ) {
+        const bytes = (await member.poll()).map(({ records }) => records.map(({ value }) => value!.length))
+        expect(bytes).toEqual([[bomb.length]])
+        taken++
+      }
+      await member.close()
+    }, 60_000)
 
     test('a paused partition takes no room, the others go on, and a seek reads again', async () => {
       const member = joins()

@@ -1,5 +1,6 @@
 /** The protocol of one group member: join, heartbeat, commit, leave. Each request is one try; member.ts decides what a failure means. */
 import type { Broker } from 'kafkajs/src/cluster/index.js'
+import heartbeat from 'kafkajs/src/protocol/requests/heartbeat/index.js'
 import joinGroup from 'kafkajs/src/protocol/requests/joinGroup/index.js'
 import type { CommitOffset, Committed, TopicPartition } from './client.js'
 import { byTopic, keyOf, type Link } from './link.js'
@@ -15,6 +16,7 @@ import {
 } from './sticky.js'
 
 const JOIN_GROUP = 11
+const HEARTBEAT = 12
 const CONSUMER = 'consumer'
 
 export interface GroupOptions {
@@ -65,9 +67,12 @@ export class Group {
     return { id: generationId, memberId, partitions: listed(assignment).filter(({ topic }) => this.options.topics.includes(topic)) }
   }
 
+  /** Names the instance, which kafkajs's own does not: a member that was replaced hears so. */
   async heartbeat(link: Link, { id, memberId }: Generation): Promise<void> {
-    const coordinator = await link.groupCoordinator(this.options.group)
-    await coordinator.heartbeat({ groupId: this.options.group, groupGenerationId: id, memberId })
+    const { group, instanceId } = this.options
+    const coordinator = await link.groupCoordinator(group)
+    const request = coordinator.lookupRequest(HEARTBEAT, heartbeat)
+    await coordinator.connectionPool.send(request({ groupId: group, groupGenerationId: id, memberId, groupInstanceId: instanceId ?? null }))
   }
 
   async commit(link: Link, { id, memberId }: Generation, offsets: readonly CommitOffset[]): Promise<void> {

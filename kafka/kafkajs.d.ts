@@ -144,6 +144,11 @@ declare module 'kafkajs/src/protocol/requests/joinGroup/index.js' {
   export default definition
 }
 
+declare module 'kafkajs/src/protocol/requests/heartbeat/index.js' {
+  const definition: unknown
+  export default definition
+}
+
 declare module 'kafkajs/src/consumer/assignerProtocol.js' {
   const protocol: {
     readonly MemberMetadata: {

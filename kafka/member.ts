@@ -24,6 +24,7 @@ const LEAVE_WITHIN_MS = 2_000
 
 /** The listener failed when it was given its partitions. */
 const UNREADY = 'LISTENER_FAILED'
+const REPLACED = 'FENCED_INSTANCE_ID'
 
 /** Why a generation ended. */
 interface Loss {
@@ -174,11 +175,20 @@ export class KafkaGroupMember implements GroupMember {
         const joining = this.rebalanceTimeout + this.config.requestTimeout
         const generation = await this.connection.ask(`join group ${this.options.group}`, link => this.group.join(link), joining)
         const { code } = await this.own(generation)
+        if (code === REPLACED || (code === 'UNKNOWN_MEMBER_ID' && (await this.wasReplaced(generation)))) {
+          this.replaced()
+          break
+        }
+        if (code === 'UNKNOWN_MEMBER_ID') this.group.forget()
         if (code === UNREADY && !this.closing) await this.pauseFor(backoff.delay())
         else backoff.reset()
       } catch (error) {
         const failure = kafkaError(`join group ${this.options.group}`, error)
-        if (failure.code === 'UNKNOWN_MEMBER_ID' || failure.code === 'FENCED_INSTANCE_ID') this.group.forget()
+        if (failure.code === REPLACED) {
+          this.replaced()
+          break
+        }
+        if (failure.code === 'UNKNOWN_MEMBER_ID') this.group.forget()
         if (failure.kind !== 'fenced') this.failing(failure)
         // Another rebalance began while this one ended: nothing is wrong.
         if (failure.code !== 'REBALANCE_IN_PROGRESS' && !this.closing) await this.pauseFor(backoff.delay())
@@ -215,11 +225,33 @@ export class KafkaGroupMember implements GroupMember {
     this.ports.log.debug('partitions are given up', { group: this.options.group, generation: generation.id, code: why.code })
     this.reader.stop()
     if (why.lost) this.current = undefined
-    if (why.code === 'UNKNOWN_MEMBER_ID') this.group.forget()
     if (partitions) await this.told('revoked', () => this.listener.revoked(generation.id, why.lost))
     this.current = undefined
     this.lose = () => {}
     return why
+  }
+
+  /** Only a heartbeat names the instance: everything else calls a replaced member unknown, as one whose session has expired. */
+  private async wasReplaced(generation: Generation): Promise<boolean> {
+    if (this.options.instanceId === undefined || this.closing) return false
+    try {
+      await this.connection.ask('send a heartbeat', link => this.group.heartbeat(link, generation), this.sessionTimeout / 2)
+      return false
+    } catch (error) {
+      return kafkaError('send a heartbeat', error).code === REPLACED
+    }
+  }
+
+  private replaced(): void {
+    const { group, instanceId } = this.options
+    this.health.stop()
+    this.listener.replaced(
+      new KafkaError(
+        `another process has joined group ${group} as instance ${instanceId}: give each its own group_instance_id, or none, and start this one again`,
+        'fenced',
+        REPLACED,
+      ),
+    )
   }
 
   /** Whether the listener did what it had to, in time: the group would throw out a member that waits longer for it. */

@@ -8,7 +8,7 @@ import { type KafkaError, kafkaError } from './errors.js'
 import { type FetchAnswer, type FetchedPartition, type FetchOptions, fetchRequest } from './fetch.js'
 import { keyOf, type Link, protocolError } from './link.js'
 import type { Clock } from './ports.js'
-import { decodeBatches } from './record_batch.js'
+import { Batches, type Decoded } from './record_batch.js'
 import { within } from './wait.js'
 
 const OFFSET_OUT_OF_RANGE = 1
@@ -34,12 +34,15 @@ export interface ReaderOptions extends FetchOptions {
   readonly maxDecompressedBytes: number
 }
 
+/** What was fetched of a partition and not handed out yet. */
 interface Ready {
   readonly cursor: Cursor
   readonly version: number
+  readonly batches: Batches
   readonly bytes: number
-  readonly from: number
-  readonly batch: FetchedBatch
+  readonly highWatermark: number
+  /** The offset behind what was handed out. */
+  from: number
 }
 
 export class Reader {
@@ -110,14 +113,16 @@ export class Reader {
   }
 
   async poll(): Promise<FetchedBatch[]> {
-    while (this.ready.length === 0 && !this.woken) await new Promise<void>(resolve => (this.notify = resolve))
-    this.woken = false
-    const batches = this.ready.filter(({ cursor, version }) => cursor.version === version).map(({ batch }) => batch)
-    if (this.full) this.touch(this.active)
-    this.ready = []
-    this.readyBytes = 0
-    this.pump()
-    return batches
+    for (;;) {
+      while (this.ready.length === 0 && !this.woken) await new Promise<void>(resolve => (this.notify = resolve))
+      if (this.full) this.touch(this.active)
+      const batches = this.handOut()
+      this.pump()
+      if (batches.length > 0 || this.woken) {
+        this.woken = false
+        return batches
+      }
+    }
   }
 
   wake(): void {
@@ -227,32 +232,52 @@ export class Reader {
 
   private take(cursor: Cursor, partition: FetchedPartition): void {
     const { isolation, maxDecompressedBytes } = this.options
-    const end = isolation === 1 ? partition.lastStable : partition.highWatermark
-    const { topic, partition: number, bytes } = partition
-    const from = cursor.position
-    const decoded = decodeBatches(bytes, { from, aborted: isolation === 1 ? partition.aborted : [], maxDecompressedBytes, verify: true })
-    cursor.end = end
-    cursor.position = decoded.next
-    if (decoded.next > from) {
-      const batch: FetchedBatch = {
-        topic,
-        partition: number,
-        generation: this.generation,
-        records: decoded.records,
-        next: decoded.next,
-        highWatermark: end,
+    const { position: from, version } = cursor
+    const { bytes } = partition
+    const aborted = isolation === 1 ? partition.aborted : []
+    const highWatermark = isolation === 1 ? partition.lastStable : partition.highWatermark
+    const batches = new Batches(bytes, { from, aborted, maxDecompressedBytes, verify: true })
+    cursor.end = highWatermark
+    if (batches.done) return
+    // Lengths are believed until they are checked, when it is their turn: never beyond what there is to read.
+    cursor.position = Math.max(from, Math.min(batches.end, highWatermark))
+    this.ready.push({ cursor, version, batches, bytes: bytes.length, highWatermark, from })
+    this.readyBytes += bytes.length
+    cursor.movedAt = this.clock.monotonic()
+    this.notify()
+  }
+
+  /** As much as may be decompressed at a time, oldest first. */
+  private handOut(): FetchedBatch[] {
+    const handed: FetchedBatch[] = []
+    for (let room = this.options.maxBytes; room > 0 && this.ready.length > 0; ) {
+      const first = this.ready[0]!
+      const { cursor, version, batches, highWatermark } = first
+      if (cursor.version !== version) {
+        this.drop(each => each === first)
+        continue
       }
-      this.ready.push({ cursor, version: cursor.version, bytes: bytes.length, from, batch })
-      this.readyBytes += bytes.length
-      cursor.movedAt = this.clock.monotonic()
-      this.notify()
+      const decoded = batches.read(room)
+      if (decoded.next > first.from) {
+        const { topic, partition } = cursor
+        handed.push({ topic, partition, generation: this.generation, records: decoded.records, next: decoded.next, highWatermark })
+        first.from = decoded.next
+        room -= decoded.bytes
+      }
+      if (batches.done) this.drop(each => each === first)
+      if (decoded.damaged) this.damaged(first, decoded.damaged)
     }
-    if (!decoded.damaged || decoded.next > from) return
-    const { error } = decoded.damaged
+    return handed
+  }
+
+  private damaged({ cursor, from, highWatermark }: Ready, { error, end }: NonNullable<Decoded['damaged']>): void {
+    const { topic, partition } = cursor
+    this.drop(each => each.cursor === cursor)
     // Its own word for where it ends may be what is damaged: never beyond what there is to read.
-    const behind = Math.min(decoded.damaged.end, Math.max(end, decoded.next + 1))
-    if (this.events.unreadable({ topic, partition: number, offset: decoded.next, end: behind, error }) === 'skip') cursor.moveTo(behind)
-    else this.postpone([cursor], RETRY_REFUSED_MS)
+    const behind = Math.min(end, Math.max(highWatermark, from + 1))
+    const skip = this.events.unreadable({ topic, partition, offset: from, end: behind, error }) === 'skip'
+    cursor.moveTo(skip ? behind : from)
+    if (!skip) this.postpone([cursor], RETRY_REFUSED_MS)
   }
 
   private async refused(link: Link, cursor: Cursor, code: number): Promise<KafkaError | undefined> {
@@ -281,11 +306,15 @@ export class Reader {
 
   /** Drops what lies ready of a partition; the offset it began at. */
   private discard(cursor: Cursor): number | undefined {
-    const dropped = this.ready.filter(each => each.cursor === cursor && each.version === cursor.version)
-    if (dropped.length === 0) return undefined
-    this.ready = this.ready.filter(each => each.cursor !== cursor)
+    const dropped = this.drop(each => each.cursor === cursor).filter(({ version }) => version === cursor.version)
+    return dropped.length === 0 ? undefined : Math.min(...dropped.map(({ from }) => from))
+  }
+
+  private drop(which: (ready: Ready) => boolean): Ready[] {
+    const dropped = this.ready.filter(which)
+    this.ready = this.ready.filter(each => !which(each))
     this.readyBytes = this.ready.reduce((sum, { bytes }) => sum + bytes, 0)
-    return Math.min(...dropped.map(({ from }) => from))
+    return dropped
   }
 
   private postpone(cursors: readonly Cursor[], ms: number): void {

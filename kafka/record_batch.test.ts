@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { OutgoingRecord } from './client.js'
 import { crc32c } from './crc32c.js'
-import { decodeBatches, encodeBatch } from './record_batch.js'
+import { Batches, type Decoded, type DecodeOptions, encodeBatch } from './record_batch.js'
 
 const STATE = { producerId: '7', epoch: 0, sequence: 0, transactional: false }
 const OPTIONS = { from: 0, aborted: [], maxDecompressedBytes: 1 << 20, verify: true }
@@ -11,6 +11,7 @@ const batch = (values: readonly string[], base: number, compression: 'none' | 'g
   bytes.writeBigInt64BE(BigInt(base), 0)
   return bytes
 }
+const decodeBatches = (bytes: Buffer, options: DecodeOptions): Decoded => new Batches(bytes, options).read(Number.POSITIVE_INFINITY)
 const values = (bytes: Buffer, options = OPTIONS): (string | undefined)[] =>
   decodeBatches(bytes, options).records.map(({ value }) => value?.toString())
 
@@ -97,6 +98,27 @@ describe('record batches', () => {
     const { damaged } = decodeBatches(bomb, OPTIONS)
     expect(damaged?.error.message).toMatch(/more than 1048576 bytes when decompressed/)
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 << 20)
+  })
+
+  test('they are decompressed only as far as asked: one over the limit at most, in order, and what was aborted stays left out', () => {
+    const KIB = 1024
+    const big = (base: number, transactional = false): Buffer => {
+      const bytes = encodeBatch([{ ...record(''), value: Buffer.alloc(100 * KIB, base) }], 'lz4', 0, { ...STATE, transactional })
+      bytes.writeBigInt64BE(BigInt(base), 0)
+      return bytes
+    }
+    const abort = batch([''], 2)
+    abort.writeInt16BE(0x30, 21)
+    abort.writeUInt32BE(crcOf(abort), 17)
+    const bytes = Buffer.concat([big(0), big(1, true), abort, big(3, true), big(4), big(5)])
+    const batches = new Batches(bytes, { ...OPTIONS, aborted: [{ producerId: 7n, firstOffset: 1 }] })
+    expect(batches.end).toBe(6)
+    const read: number[][] = []
+    while (!batches.done) read.push(batches.read(150 * KIB).records.map(({ offset }) => offset))
+    expect(read).toEqual([
+      [0, 3],
+      [4, 5],
+    ])
   })
 
   test('damaged bytes never do worse than an error, without checksum too', () => {

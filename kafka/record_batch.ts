@@ -8,6 +8,8 @@ const LENGTH_AT = 8
 const MAGIC_AT = 16
 const CRC_AT = 17
 const ATTRIBUTES_AT = 21
+const LAST_DELTA_AT = 23
+const PRODUCER_ID_AT = 43
 const HEADER_BYTES = 61
 const MAGIC = 2
 const CODEC_MASK = 0x07
@@ -111,10 +113,10 @@ export const encodeBatch = (records: readonly OutgoingRecord[], compression: Com
   whole.writeInt32BE(-1, 12)
   whole[MAGIC_AT] = MAGIC
   whole.writeInt16BE(codecNumber(compression) | (state.transactional ? TRANSACTIONAL : 0), ATTRIBUTES_AT)
-  whole.writeInt32BE(records.length - 1, 23)
+  whole.writeInt32BE(records.length - 1, LAST_DELTA_AT)
   whole.writeBigInt64BE(BigInt(first), 27)
   whole.writeBigInt64BE(BigInt(times.reduce((a, b) => Math.max(a, b), first)), 35)
-  whole.writeBigInt64BE(BigInt(state.producerId), 43)
+  whole.writeBigInt64BE(BigInt(state.producerId), PRODUCER_ID_AT)
   whole.writeInt16BE(state.epoch, 51)
   whole.writeInt32BE(state.sequence, 53)
   whole.writeInt32BE(records.length, 57)
@@ -129,6 +131,8 @@ export interface AbortedTransaction {
 
 export interface Decoded {
   readonly records: readonly IncomingRecord[]
+  /** What they took when decompressed. */
+  readonly bytes: number
   /** The offset to go on at. */
   readonly next: number
   /** Why the batch at `next` cannot be read; `end`: the first offset behind it. */
@@ -145,35 +149,84 @@ export interface DecodeOptions {
   readonly verify: boolean
 }
 
-/** All whole batches of a fetch's answer; the last may be cut. */
-export const decodeBatches = (bytes: Buffer, options: DecodeOptions): Decoded => {
-  const records: IncomingRecord[] = []
-  const aborted = [...options.aborted].sort((a, b) => a.firstOffset - b.firstOffset)
-  const aborting = new Set<bigint>()
-  let next = options.from
-  for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
-    const size = LENGTH_AT + 4 + bytes.readInt32BE(at + LENGTH_AT)
-    // Where the next batch begins is unknown too: whoever skips goes on by one offset.
-    if (size < HEADER_BYTES) return { records, next, damaged: { error: damage('its length is too small'), end: next + 1 } }
-    if (at + size > bytes.length) break
-    const batch = bytes.subarray(at, at + size)
-    const base = Number(batch.readBigInt64BE(0))
-    const end = base + batch.readInt32BE(23) + 1
-    at += size
-    try {
-      if (options.verify) check(batch)
-      if (end <= next) continue
-      const attributes = batch.readInt16BE(ATTRIBUTES_AT)
-      const producerId = batch.readBigInt64BE(43)
-      while (aborted[0] && aborted[0].firstOffset < end) aborting.add(aborted.shift()!.producerId)
-      if (attributes & CONTROL) aborting.delete(producerId)
-      else if (!(attributes & TRANSACTIONAL && aborting.has(producerId))) readBatch(batch, base, attributes, options, records)
-      next = end
-    } catch (error) {
-      return { records, next, damaged: { error: error as Error, end: Math.max(next + 1, end) } }
-    }
+/**
+ * The whole batches of a fetch's answer; the last may be cut. They are decompressed only as they are read: a small answer can hold a great deal.
+ * Nothing is read behind a batch that is damaged.
+ */
+export class Batches {
+  /** The least offset behind all of them, as far as their lengths can be believed. */
+  readonly end: number
+  private readonly aborted: AbortedTransaction[]
+  private readonly aborting = new Set<bigint>()
+  private at = 0
+  private next: number
+
+  constructor(
+    private readonly bytes: Buffer,
+    private readonly options: DecodeOptions,
+  ) {
+    this.next = options.from
+    this.aborted = [...options.aborted].sort((a, b) => a.firstOffset - b.firstOffset)
+    let end = options.from
+    for (let at = 0, size = this.size(at); size >= HEADER_BYTES; at += size, size = this.size(at)) end = Math.max(end, this.endOf(at))
+    this.end = end
   }
-  return { records, next }
+
+  /** All have been read, but for one that is cut. */
+  get done(): boolean {
+    return this.size(this.at) === 0
+  }
+
+  /** Whole batches, the last of them the one with which more than `most` bytes were decompressed. */
+  read(most: number): Decoded {
+    const records: IncomingRecord[] = []
+    let bytes = 0
+    for (let size = this.size(this.at); size > 0 && bytes <= most; size = this.size(this.at)) {
+      // Where the next batch begins is unknown too: whoever skips goes on by one offset.
+      if (size < HEADER_BYTES) return this.damaged(records, bytes, damage('its length is too small'), this.next + 1)
+      const batch = this.bytes.subarray(this.at, this.at + size)
+      const end = this.endOf(this.at)
+      try {
+        if (this.options.verify) check(batch)
+        if (end > this.next) bytes += this.decode(batch, end, records)
+        this.next = Math.max(this.next, end)
+      } catch (error) {
+        return this.damaged(records, bytes, error as Error, Math.max(this.next + 1, end))
+      }
+      this.at += size
+    }
+    return { records, bytes, next: this.next }
+  }
+
+  private damaged(records: readonly IncomingRecord[], bytes: number, error: Error, end: number): Decoded {
+    this.at = this.bytes.length
+    return { records, bytes, next: this.next, damaged: { error, end } }
+  }
+
+  /** Of the batch at `at`: 0 where there is no whole one, less than a header where its length is damaged. */
+  private size(at: number): number {
+    if (at + HEADER_BYTES > this.bytes.length) return 0
+    const size = LENGTH_AT + 4 + this.bytes.readInt32BE(at + LENGTH_AT)
+    if (size < HEADER_BYTES) return 1
+    return at + size > this.bytes.length ? 0 : size
+  }
+
+  private endOf(at: number): number {
+    return Number(this.bytes.readBigInt64BE(at)) + this.bytes.readInt32BE(at + LAST_DELTA_AT) + 1
+  }
+
+  private decode(batch: Buffer, end: number, into: IncomingRecord[]): number {
+    const { aborted, aborting, next, options } = this
+    const attributes = batch.readInt16BE(ATTRIBUTES_AT)
+    const producerId = batch.readBigInt64BE(PRODUCER_ID_AT)
+    while (aborted[0] && aborted[0].firstOffset < end) aborting.add(aborted.shift()!.producerId)
+    if (attributes & CONTROL) {
+      aborting.delete(producerId)
+      return 0
+    }
+    if (attributes & TRANSACTIONAL && aborting.has(producerId)) return 0
+    return readBatch(batch, next, options.maxDecompressedBytes, into)
+  }
 }
 
 const check = (batch: Buffer): void => {
@@ -182,22 +235,26 @@ const check = (batch: Buffer): void => {
   if (crc32c(batch, ATTRIBUTES_AT) !== batch.readUInt32BE(CRC_AT)) throw damage('its checksum is wrong')
 }
 
-const readBatch = (batch: Buffer, base: number, attributes: number, options: DecodeOptions, into: IncomingRecord[]): void => {
+/** Bytes that were decompressed. */
+const readBatch = (batch: Buffer, wanted: number, maxDecompressedBytes: number, into: IncomingRecord[]): number => {
+  const base = Number(batch.readBigInt64BE(0))
+  const attributes = batch.readInt16BE(ATTRIBUTES_AT)
   const first = Number(batch.readBigInt64BE(27))
   const appendTime = attributes & LOG_APPEND_TIME ? Number(batch.readBigInt64BE(35)) : undefined
-  const body = decompress(attributes & CODEC_MASK, batch.subarray(HEADER_BYTES), options.maxDecompressedBytes)
+  const body = decompress(attributes & CODEC_MASK, batch.subarray(HEADER_BYTES), maxDecompressedBytes)
   const reader = new Reader(body)
   const count = batch.readInt32BE(57)
   const from = into.length
   try {
     for (let index = 0; index < count; index++) {
       const record = reader.record(base, first, appendTime)
-      if (record.offset >= options.from) into.push(record)
+      if (record.offset >= wanted) into.push(record)
     }
   } catch (error) {
     into.length = from
     throw error
   }
+  return body.length
 }
 
 const damage = (how: string): KafkaError => new KafkaError(`a record batch is damaged: ${how}`, 'permanent', 'CORRUPT_MESSAGE')

@@ -75,6 +75,11 @@ export interface Polled {
   readonly records: readonly Raw[]
 }
 
+/** Thrown by `poll` when this process will read the log no more, whatever is tried: the message says why and what to do. */
+export class ReadingEnded extends Error {
+  override readonly name = 'ReadingEnded'
+}
+
 /** Records [offset, end) of a partition. */
 export interface Extent {
   readonly partition: number
@@ -95,6 +100,8 @@ export interface Reread {
  */
 export interface Driver {
   readonly partitions: number
+  /** Milliseconds that a record stays on the log; left out where it stays as long as it is needed. */
+  readonly retention?: number
   /** Rejects with a message for a person. */
   open(): Promise<void>
   /** Resolves when all are durable; parts of one item lie together. Rejects with a Refusal. `own`: ticks and settings, which use the reserve (rule 24). */

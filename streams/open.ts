@@ -18,6 +18,11 @@ const embeddedDriver = (stream: string, options: Extract<StreamOptions, { driver
   )
 }
 
+/** Kafka's own default of max.message.bytes. */
+const MAX_MESSAGE_BYTES = 1_048_588
+/** Most that a record takes on the topic beside its value: the key, its headers, those of a batch. */
+const MAX_RECORD_OVERHEAD = 66 * 1024
+
 /** Who has no Kafka does not load its client: 15 MB of memory. */
 const kafkaDriver = async (stream: string, options: Extract<StreamOptions, { driver: 'kafka' }>, ports: Ports): Promise<Driver> => {
   const [{ connect }, { KafkaDriver }] = await Promise.all([import('../kafka/index.js'), import('./kafka/driver.js')])
@@ -29,8 +34,14 @@ const kafkaDriver = async (stream: string, options: Extract<StreamOptions, { dri
       topic,
       partitions: options.partitions,
       replication: options.replication_factor,
-      // The broker's clock is the only one (rule 3).
-      topicConfig: { 'message.timestamp.type': 'LogAppendTime', 'retention.ms': String(options.retention) },
+      topicConfig: {
+        // The broker's clock is the only one (rule 3), and of a key every record counts.
+        'message.timestamp.type': 'LogAppendTime',
+        'cleanup.policy': 'delete',
+        'retention.ms': String(options.retention),
+      },
+      topicLeast: { 'max.message.bytes': Math.max(MAX_MESSAGE_BYTES, options.max_record_bytes + MAX_RECORD_OVERHEAD) },
+      retention: options.retention,
       group: options.group_id ?? topic,
       instanceId: options.group_instance_id,
       sessionTimeout: options.session_timeout,

@@ -108,3 +108,11 @@ export const windowingProblem = ({ window, grace, maxGap, history }: Windowing):
     ? `history must be at least 2 x max_gap + grace + window = ${least / 1000}s, not ${history / 1000}s: raise history or lower max_gap`
     : undefined
 }
+
+/** Undefined when a log that keeps records for `retention` milliseconds has what a restart reads again, three times over (docs/scaling.md). */
+export const retentionProblem = ({ window, grace, history }: Windowing, retention: number): string | undefined => {
+  const least = 3 * (history + window + grace)
+  return retention < least
+    ? `retention must be at least 3 x (history + window + grace) = ${least / 1000}s, not ${retention / 1000}s: raise it on the stream and its topic, or lower history`
+    : undefined
+}

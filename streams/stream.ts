@@ -48,7 +48,7 @@ export interface Task<Out> {
   deliver(outs: readonly Out[], epoch: string): Promise<void>
   /** A copy was recognised and goes nowhere: for the processor's own counters. Not called for what is read again after a restart. */
   duplicate?(kind: number, items: number): void
-  /** A bug of ours ended the reading: nothing more is handed out, and appends are refused as `not_read`, until the task is run anew. Logged already. */
+  /** Reading has ended for good: nothing more is handed out, and appends are refused as `not_read`, until the task is run anew. Logged already. */
   broken?(): void
 }
 

@@ -63,7 +63,7 @@ describeBoth('Kafka between a Collector and the gateway', () => {
         if (child.exitCode !== null) throw new Error(words)
         return words.includes('Everything is ready')
       },
-      30_000,
+      120_000,
     )
   }
   const parts = () => {
@@ -119,7 +119,7 @@ service:
         expect(member.records.map(({ value }) => value!.toString('hex')).sort()).toEqual(out.batches.map(bytesOf).sort())
       }
     },
-    60_000,
+    300_000,
   )
 
   test.each(ENCODINGS)(
@@ -143,11 +143,11 @@ service:
   telemetry: {metrics: {level: none}}
   pipelines: {${OTLP_SIGNALS.map(signal => `${signal}: {receivers: [kafka], exporters: [otlphttp]}`).join(', ')}}
 `)
-      await until('all three signals came', () => backend.taken.length === 3, 30_000)
+      await until('all three signals came', () => backend.taken.length === 3, 60_000)
       for (const { signal, body } of backend.taken)
         expect(said(batchOf(signal, body))).toEqual(said(batchOf(signal, known(signal, 'ours', 3))))
     },
-    60_000,
+    300_000,
   )
 
   it('a key goes to the same partition from both', async () => {
@@ -184,5 +184,5 @@ service:
     const placesOfOurs = await places(ours)
     expect(placesOfOurs).toEqual(await places(theirs))
     expect(new Set(Object.values(placesOfOurs)).size).toBeGreaterThan(3)
-  }, 60_000)
+  }, 300_000)
 })

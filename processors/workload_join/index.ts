@@ -156,7 +156,7 @@ class WorkloadJoin {
       broken: () => {
         this.mend = context.host
           .get(HEALTH)
-          .failed(`${context.id} does not read stream ${config.stream} any more after a bug, which is in the log; restart the gateway`)
+          .failed(`${context.id} does not read stream ${config.stream} any more; the log says why: restart the gateway`)
       },
     })
   }

@@ -1,6 +1,7 @@
 import { OTLP_SIGNALS } from '../../proto/services.js'
 import { Admission } from '../../runtime/admission.js'
 import { component } from '../../runtime/component.js'
+import { HEALTH } from '../../runtime/health.js'
 import { kafkaClient } from '../../runtime/kafka.js'
 import { DeadLetters } from './dead_letters.js'
 import { type Content, Delivering } from './delivering.js'
@@ -29,18 +30,23 @@ export default component({
       for (const topic of topics) contents.set(topic, { signal, encoding })
     }
     const telemetry = new Telemetry(context)
+    let mend = (): void => {}
+    const ended = (error: Error): void => {
+      mend = context.host.get(HEALTH).failed(`${context.id} reads nothing any more: ${error.message}`)
+    }
     let running: { readonly intake: Intake; readonly deadLetters: DeadLetters | undefined } | undefined
     return {
       async start() {
         const client = await kafkaClient(config, context, config.rack_id)
         const deadLetters = config.dead_letter && new DeadLetters(client, config.dead_letter.topic, context.id, context.clock)
         const { handle } = new Delivering(contents, context, config.error_backoff, telemetry, deadLetters)
-        const intake = new Intake(client, [...contents.keys()], config, handle, telemetry, admission, context)
+        const intake = new Intake(client, [...contents.keys()], config, handle, telemetry, admission, context, ended)
         running = { intake, deadLetters }
       },
       async stop(deadline) {
         const ending = running
         running = undefined
+        mend()
         await ending?.intake.stop(deadline)
         await ending?.deadLetters?.close()
       },

@@ -33,6 +33,8 @@ export class Intake implements MemberListener {
     private readonly telemetry: Telemetry,
     private readonly admission: Admission,
     private readonly context: Pick<Upstream, 'clock' | 'log'>,
+    /** Nothing is read any more until the gateway is restarted. */
+    private readonly ended: (error: Error) => void,
   ) {
     this.member = client.member(
       {
@@ -125,6 +127,11 @@ export class Intake implements MemberListener {
 
   recovered(): void {
     this.context.log.info('reads from Kafka again', { group: this.options.group_id })
+  }
+
+  replaced(error: Error): void {
+    this.context.log.error('nothing is read from Kafka any more', { group: this.options.group_id, error: error.message })
+    this.ended(error)
   }
 
   private async read(): Promise<void> {

@@ -4,7 +4,7 @@ import { FIRST_PROCESSOR_KIND, MAX_ENTRY_BYTES } from '../driver.js'
 import type { Entry } from '../handler.js'
 import { partitionOf } from '../partitioner.js'
 import type { Ports } from '../ports.js'
-import { windowingProblem } from '../settings.js'
+import { retentionProblem, windowingProblem } from '../settings.js'
 import { type Appended, Refusal, type Running, type Stream, type Task, TooLarge } from '../stream.js'
 import { type StreamCounters, streamCounters } from './metrics.js'
 import { cutInParts } from './parts.js'
@@ -50,7 +50,12 @@ export class KeyedStream implements Stream {
     try {
       if (!this.driver) throw new Refusal(`stream ${this.name} is not running`, 'stopped', true, 1000)
       if (this.reader?.failed)
-        throw new Refusal(`stream ${this.name} is not read any more after a bug; restart the gateway`, 'not_read', true, RESTART_AFTER_MS)
+        throw new Refusal(
+          `stream ${this.name} is not read any more; the log says why: restart the gateway`,
+          'not_read',
+          true,
+          RESTART_AFTER_MS,
+        )
       const records = this.toRecords(this.driver, entries, tooLarge)
       if (records.length > 0) await this.driver.append(records, false)
     } catch (error) {
@@ -84,6 +89,8 @@ export class KeyedStream implements Stream {
     if (problem) throw new Error(problem)
     await this.stopped
     const driver = await this.makeDriver()
+    const short = driver.retention === undefined ? undefined : retentionProblem(task.windowing, driver.retention)
+    if (short) throw new Error(`stream ${this.name}: ${short}`)
     this.driver = driver
     try {
       await driver.open()

@@ -1,5 +1,5 @@
 /** Runs a task: polls the driver, walks records through their partitions, hands outputs on, ticks quiet partitions, commits moments. */
-import type { Assignment, Checkpoint, Driver, Polled } from '../driver.js'
+import { type Assignment, type Checkpoint, type Driver, type Polled, ReadingEnded } from '../driver.js'
 import type { Ports } from '../ports.js'
 import type { Running, Task } from '../stream.js'
 import { Checkpoints } from './checkpoints.js'
@@ -30,7 +30,7 @@ export class Runner<Out> implements Running {
   private readonly ownRecords: OwnRecords
   private loop: Promise<void> = Promise.resolve()
   private cancelTimer = (): void => {}
-  /** Reading has ended by a bug of ours: what is appended from now on would only be read after a restart. */
+  /** Reading has ended, by a bug of ours or by what the driver says: what is appended from now on would only be read after a restart. */
   failed = false
   private stopping = false
   private deadline: AbortSignal | undefined
@@ -101,13 +101,20 @@ export class Runner<Out> implements Running {
 
   start(): void {
     this.loop = this.read().catch(error => {
-      // A bug of ours. Nothing more is emitted or committed; a restart continues at the last checkpoint.
+      // Nothing more is emitted or committed; a restart continues at the last checkpoint.
       this.busy = true
       this.failed = true
-      this.ports.log.error('the stream stopped reading, a bug of the gateway: it takes nothing more until it is restarted', {
-        stream: this.options.stream,
-        error: error instanceof Error ? error.stack : String(error),
-      })
+      const { stream } = this.options
+      if (error instanceof ReadingEnded)
+        this.ports.log.error('the stream is not read any more, and takes nothing more until the gateway is restarted', {
+          stream,
+          error: error.message,
+        })
+      else
+        this.ports.log.error('the stream stopped reading, a bug of the gateway: it takes nothing more until it is restarted', {
+          stream,
+          error: error instanceof Error ? error.stack : String(error),
+        })
       this.task.broken?.()
     })
     this.armTimer()
@@ -189,12 +196,13 @@ export class Runner<Out> implements Running {
     return true
   }
 
-  /** Repeats `work` until it succeeds; undefined when stopping. */
+  /** Repeats `work` until it succeeds or never will; undefined when stopping. */
   private async persistently<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
     while (!this.stopping) {
       try {
         return await work()
       } catch (error) {
+        if (error instanceof ReadingEnded) throw error
         this.ports.log.error(`cannot ${what}; it is tried again`, { stream: this.options.stream, error: String(error) })
         await new Promise<void>(resolve => this.ports.clock.after(RETRY_MS, resolve))
       }

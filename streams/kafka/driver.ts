@@ -13,7 +13,7 @@ import {
   type MemberListener,
   type Producer,
 } from '../../kafka/index.js'
-import type { Checkpoint, Driver, Extent, Outgoing, Polled, Raw, Reread } from '../driver.js'
+import { type Checkpoint, type Driver, type Extent, type Outgoing, type Polled, type Raw, ReadingEnded, type Reread } from '../driver.js'
 import type { Ports } from '../ports.js'
 import { Refusal } from '../stream.js'
 import { fromCommit, toCommit } from './checkpoint.js'
@@ -21,6 +21,7 @@ import { type KafkaEvents, kafkaEvents } from './events.js'
 import { News } from './news.js'
 import { fromKafka, pack, type Received, toKafka } from './record.js'
 import { Shelf } from './shelf.js'
+import { persistentTopic } from './topic.js'
 
 export interface KafkaStreamOptions {
   readonly stream: string
@@ -28,8 +29,11 @@ export interface KafkaStreamOptions {
   readonly partitions: number
   /** Left out: the cluster's default. */
   readonly replication?: number | undefined
-  /** Configuration that the topic is made with, and must have. */
+  /** Configuration that the topic is made with, and must have; of what is in `topicLeast`, so much at least. */
   readonly topicConfig: Readonly<Record<string, string>>
+  readonly topicLeast?: Readonly<Record<string, number>>
+  /** Milliseconds that the topic keeps a record. */
+  readonly retention?: number
   readonly group: string
   readonly instanceId?: string | undefined
   readonly sessionTimeout: number
@@ -39,6 +43,7 @@ export interface KafkaStreamOptions {
 }
 
 const RETRY_AFTER_MS = 1000
+const NOTHING: Polled = { assigned: [], revoked: [], records: [] }
 /** Tells the records of one life of a driver from all others. */
 const MOST_SENDERS = 2 ** 48
 
@@ -61,17 +66,25 @@ export class KafkaDriver implements Driver {
   private producer: Producer | undefined
   private member: GroupMember | undefined
   private generation: number | undefined
-  /** Read before the engine had heard of its partitions. */
-  private early: readonly FetchedBatch[] = []
-  private waiting: (() => void)[] = []
+  /** Fetched and not handed out yet. */
+  private fetched: FetchedBatch[] = []
+  private readonly waiting = new Set<() => void>()
+  /** Why nothing is read any more. */
+  private ended: ReadingEnded | undefined
+  private readonly closing = new AbortController()
+  private woken = false
+  private notify = (): void => {}
+
+  readonly retention?: number
 
   constructor(
     private readonly client: KafkaClient,
     private readonly options: KafkaStreamOptions,
     private readonly ports: Ports,
   ) {
-    const { stream, partitions } = options
+    const { stream, partitions, retention } = options
     this.partitions = partitions
+    if (retention !== undefined) this.retention = retention
     this.events = kafkaEvents(stream, ports)
     ports.meter.gauge(
       'ai_factory_gateway_stream_owned_partitions',
@@ -87,34 +100,23 @@ export class KafkaDriver implements Driver {
     )
   }
 
+  /** A cluster that is away is waited for in the background: senders are told to retry until it is there. */
   async open(): Promise<void> {
-    const { topic, partitions, replication, topicConfig, produceTimeout, group, instanceId, sessionTimeout, fetchBytes } = this.options
-    const admin = this.client.admin()
-    try {
-      await admin.ensureTopic({ topic, partitions, config: topicConfig, ...(replication === undefined ? {} : { replication }) })
-    } catch (error) {
-      throw new Error(`stream ${this.options.stream}: ${(error as Error).message}`, { cause: error })
-    } finally {
-      await admin.close()
-    }
-    this.producer = this.client.producer({ timeout: produceTimeout })
-    this.member = this.client.member(
-      {
-        group,
-        topics: [topic],
-        sessionTimeout,
-        maxBytes: fetchBytes,
-        maxPartitionBytes: fetchBytes,
-        ...(instanceId === undefined ? {} : { instanceId }),
-      },
-      this.listener(),
-    )
+    await new Promise<void>((resolve, reject) => {
+      let opened = false
+      const away = (): void => {
+        opened = true
+        resolve()
+      }
+      this.begin(away).then(resolve, error => (opened ? this.end(error) : reject(error)))
+    })
   }
 
   async append(records: readonly Outgoing[]): Promise<void> {
     const { producer, sender } = this
     const { stream, topic } = this.options
-    if (!producer) throw new Refusal(`stream ${stream} is not running`, 'stopped', true, RETRY_AFTER_MS)
+    if (this.closing.signal.aborted) throw new Refusal(`stream ${stream} is not running`, 'stopped', true, RETRY_AFTER_MS)
+    if (!producer) throw new Refusal(`stream ${stream}: Kafka cannot be reached yet`, 'unreachable', true, RETRY_AFTER_MS)
     const now = Math.floor(this.ports.clock.now())
     try {
       await producer.send(records.map(record => toKafka(record, topic, sender, now)))
@@ -125,16 +127,22 @@ export class KafkaDriver implements Driver {
   }
 
   async poll(): Promise<Polled> {
+    while (!this.member && !this.ended && !this.closing.signal.aborted && !this.woken)
+      await new Promise<void>(resolve => (this.notify = resolve))
+    this.woken = false
     const { member } = this
-    if (!member) throw new Error('the stream is closed')
-    if (!this.news.any && this.early.length === 0) this.early = await member.poll()
+    if (this.ended) throw this.ended
+    if (this.closing.signal.aborted) throw new Error('the stream is closed')
+    if (!member) return NOTHING
+    if (!this.news.any && this.fetched.length === 0) this.fetched = [...(await member.poll())]
+    if (this.ended) throw this.ended
     if (this.news.any) return { ...this.news.take(), records: [] }
-    const batches = this.early
-    this.early = []
-    return { assigned: [], revoked: [], records: this.records(batches) }
+    return { assigned: [], revoked: [], records: this.records() }
   }
 
   wake(): void {
+    this.woken = true
+    this.notify()
     this.member?.wake()
   }
 
@@ -147,7 +155,7 @@ export class KafkaDriver implements Driver {
 
   caughtUp(partition: number): boolean {
     const { topic } = this.options
-    return this.news.heard(partition) && this.early.length === 0 && (this.member?.atEnd({ topic, partition }) ?? false)
+    return this.news.heard(partition) && this.fetched.length === 0 && (this.member?.atEnd({ topic, partition }) ?? false)
   }
 
   keep(record: Raw): number {
@@ -170,19 +178,29 @@ export class KafkaDriver implements Driver {
     return { records, release() {} }
   }
 
-  /** Fenced by generation. Through a rebalance it waits: what is still ours afterwards is committed then, the rest is not ours to speak of. */
+  /**
+   * Fenced by generation. Through a rebalance it waits: what stayed here is committed then. What left is not ours to speak of, not even when it came back:
+   * the checkpoint is older than the one it was restored from.
+   */
   async commit(checkpoints: ReadonlyMap<number, Checkpoint>): Promise<void> {
+    const spoken = [...checkpoints].flatMap(([partition, checkpoint]) => {
+      const place = this.news.heard(partition) ? this.places.get(partition) : undefined
+      return place ? [{ partition, checkpoint, place }] : []
+    })
     for (;;) {
-      const { member, generation } = this
-      if (!member) throw new Error('the stream is closed')
-      const ours = [...checkpoints].filter(([partition]) => this.news.heard(partition))
+      const { member, generation, ended } = this
+      if (!member || ended) throw ended ?? new Error('the stream is closed')
+      const ours = spoken.filter(({ partition, place }) => this.places.get(partition) === place)
       if (ours.length === 0) return
       if (generation === undefined) {
         await this.nextGeneration()
         continue
       }
-      const offsets = ours.map(([partition, checkpoint]) => ({ topic: this.options.topic, partition, ...toCommit(checkpoint) }))
-      for (const { partition, offset, metadata } of offsets) this.place(partition).attempted = identity(offset, metadata)
+      const offsets = ours.map(({ partition, checkpoint, place }) => {
+        const { offset, metadata } = toCommit(checkpoint)
+        place.attempted = identity(offset, metadata)
+        return { topic: this.options.topic, partition, offset, metadata }
+      })
       try {
         await member.commit(generation, offsets)
       } catch (error) {
@@ -192,22 +210,50 @@ export class KafkaDriver implements Driver {
         }
         throw error
       }
-      for (const { partition, offset, metadata } of offsets) {
-        const place = this.places.get(partition)
-        if (place) place.committed = identity(offset, metadata)
-      }
+      for (const { place } of ours) place.committed = place.attempted
       return
     }
   }
 
   async close(): Promise<void> {
     const { member, producer } = this
+    this.closing.abort()
+    this.wake()
     this.member = undefined
     this.producer = undefined
     this.generation = undefined
     this.wakeWaiting()
     await member?.close()
     await producer?.close()
+  }
+
+  private async begin(away: () => void): Promise<void> {
+    const { client, options, events, ports, closing } = this
+    const { stream, topic, partitions, replication, topicConfig, topicLeast = {}, group, instanceId, sessionTimeout, fetchBytes } = options
+    let late = false
+    const failing = (error: Error): void => {
+      late = true
+      events.failing(error)
+      away()
+    }
+    const spec = { topic, partitions, config: topicConfig, least: topicLeast, ...(replication === undefined ? {} : { replication }) }
+    try {
+      if (!(await persistentTopic(client, spec, ports.clock, failing, closing.signal))) return
+    } catch (error) {
+      throw new Error(`stream ${stream}: ${(error as Error).message}`, { cause: error })
+    }
+    if (late) events.recovered()
+    this.producer = client.producer({ timeout: options.produceTimeout })
+    const asked = { group, topics: [topic], sessionTimeout, maxBytes: fetchBytes, maxPartitionBytes: fetchBytes }
+    this.member = client.member({ ...asked, ...(instanceId === undefined ? {} : { instanceId }) }, this.listener())
+    this.notify()
+  }
+
+  /** Nothing is read any more, and the engine hears why. */
+  private end(error: Error): void {
+    this.ended = new ReadingEnded(error.message, { cause: error })
+    this.wakeWaiting()
+    this.wake()
   }
 
   private listener(): MemberListener {
@@ -217,7 +263,7 @@ export class KafkaDriver implements Driver {
       revoked: () => {
         // State is kept until it is known who comes next; meanwhile nothing is read, ticked or committed.
         this.generation = undefined
-        this.early = []
+        this.fetched = []
       },
       gap: gap => this.gap(gap),
       unreadable: unreadable => {
@@ -226,6 +272,7 @@ export class KafkaDriver implements Driver {
       },
       failing: error => events.failing(error),
       recovered: () => events.recovered(),
+      replaced: error => this.end(error),
     }
   }
 
@@ -288,27 +335,33 @@ export class KafkaDriver implements Driver {
     this.wake()
   }
 
-  private records(batches: readonly FetchedBatch[]): Raw[] {
+  /** Values are decompressed here: no more of them at a time than one fetch may bring. */
+  private records(): Raw[] {
     const records: Raw[] = []
     let foreign = 0
-    for (const { generation, partition, records: fetched, next } of batches) {
-      const place = this.places.get(partition)
-      if (generation !== this.generation || !place) continue
-      place.handed = next
-      for (const each of fetched) {
-        const received = fromKafka(partition, each)
+    for (let room = this.options.fetchBytes; room > 0 && this.fetched.length > 0; ) {
+      const { generation, partition, records: fetched, next } = this.fetched[0]!
+      const place = generation === this.generation ? this.places.get(partition) : undefined
+      if (!place) {
+        this.fetched.shift()
+        continue
+      }
+      let index = fetched.findIndex(({ offset }) => offset >= place.handed)
+      if (index < 0) index = fetched.length
+      for (; index < fetched.length && room > 0; index++) {
+        const received = fromKafka(partition, fetched[index]!)
         if (received) records.push(received)
         else foreign++
+        room -= received?.value.length ?? 1
+        place.handed = fetched[index]!.offset + 1
+      }
+      if (index === fetched.length) {
+        place.handed = next
+        this.fetched.shift()
       }
     }
     if (foreign > 0) this.events.foreign(foreign)
     return records
-  }
-
-  private place(partition: number): Place {
-    const place = this.places.get(partition)
-    if (!place) throw new Error(`partition ${partition} is not owned`)
-    return place
   }
 
   private lag(): number {
@@ -320,18 +373,22 @@ export class KafkaDriver implements Driver {
   /** Resolves when the group has decided anew, or nothing is to be waited for; rejects when that takes longer than a session. */
   private nextGeneration(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const cancel = this.ports.clock.after(this.options.sessionTimeout, () => reject(new Error('the consumer group has not settled')))
-      this.waiting.push(() => {
+      const settle = (): void => {
         cancel()
         resolve()
+      }
+      const cancel = this.ports.clock.after(this.options.sessionTimeout, () => {
+        this.waiting.delete(settle)
+        reject(new Error('the consumer group has not settled'))
       })
+      this.waiting.add(settle)
     })
   }
 
   private wakeWaiting(): void {
-    const { waiting } = this
-    this.waiting = []
-    for (const resolve of waiting) resolve()
+    const waiting = [...this.waiting]
+    this.waiting.clear()
+    for (const settle of waiting) settle()
   }
 }
 

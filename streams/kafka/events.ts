@@ -27,11 +27,10 @@ export const kafkaEvents = (stream: string, { meter, log }: Ports): KafkaEvents 
       reason,
     })
   const gaps = { log_start_moved: missing('log_start_moved'), log_truncated: missing('log_truncated') }
-  const unreadable = meter.counter(
-    `${PREFIX}unreadable_records_total`,
-    'Records on the topic that cannot be read: damaged, of an unknown codec, or not written by a gateway.',
-    { stream },
-  )
+  const unreadable = (reason: string) =>
+    meter.counter(`${PREFIX}unreadable_records_total`, 'Records on the topic that cannot be read and are stepped over.', { stream, reason })
+  const damaged = unreadable('damaged')
+  const alien = unreadable('foreign')
   return {
     joined: (generation, kept, taken) => {
       rebalances.add(1)
@@ -47,11 +46,11 @@ export const kafkaEvents = (stream: string, { meter, log }: Ports): KafkaEvents 
       )
     },
     unreadable: ({ topic, partition, offset, end, error }) => {
-      unreadable.add(end - offset)
+      damaged.add(end - offset)
       log.error('records of the topic cannot be read and are stepped over', { stream, topic, partition, offset, end, error: error.message })
     },
     foreign: records => {
-      unreadable.add(records)
+      alien.add(records)
       log.error('records of the topic were not written by a gateway, or are damaged, and are stepped over', { stream, records })
     },
     strange: ({ topic, partition }, offset) =>

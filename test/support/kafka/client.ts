@@ -132,6 +132,7 @@ export class TestMember implements MemberListener {
     this.told.push('failing')
   }
   recovered: MemberListener['recovered'] = () => void this.told.push('recovered')
+  replaced: MemberListener['replaced'] = error => void this.told.push(`replaced: ${error.message}`)
 
   get values(): string[] {
     return this.records.map(({ value }) => value?.toString() ?? '')
