@@ -1,14 +1,18 @@
 /** What must hold between pipelines and components, beyond each one's own options. */
+import type { z } from 'zod'
 import type { Problem } from '../config/problem.js'
 import { closest, suggestion } from '../config/suggest.js'
 import { locate, type MapNode, type Path, pathText } from '../config/tree.js'
 import type { Component, Placement } from '../runtime/component.js'
 import { signalsOf } from '../runtime/graph.js'
+import type { streamsSection } from '../streams/index.js'
 import { KINDS, type Named, type Section } from './registries.js'
 import type { Service } from './service.js'
 
 const PLACES = ['receivers', 'processors', 'exporters'] as const
 type Place = (typeof PLACES)[number]
+
+type Streams = z.infer<typeof streamsSection>
 
 /** A component's checked options, undefined when they could not be read. */
 type Options = (section: Section, id: string) => unknown
@@ -84,6 +88,29 @@ const danglingStreams = (all: readonly Naming[], root: MapNode, options: Options
     return [at(root, path, `stream "${stream}" is not configured under streams${suggestion(stream, streams)}`)]
   })
 
+/** Outputs of a stream that sends exactly once end in one exporter that writes inside its transactions, on its cluster. */
+const notExactlyOnce = (all: readonly Naming[], root: MapNode, options: Options, streams: Streams): Problem[] =>
+  all.flatMap(({ place, id, pipeline }) => {
+    const { stream } = (options(place, id) ?? {}) as { stream?: unknown }
+    const given = typeof stream === 'string' ? streams[stream] : undefined
+    if (given?.driver !== 'kafka' || !given.exactly_once) return []
+    const exporters = all.filter(each => each.pipeline === pipeline && each.place === 'exporters')
+    const wrong = exporters.find(({ component }) => component && !component.transactional)
+    const problem = (naming: Naming, message: string): Problem[] => [
+      at(root, naming.path, `stream "${stream}" sends exactly once, ${message}`),
+    ]
+    if (wrong)
+      return problem(
+        wrong,
+        `and exporter "${wrong.id}" cannot: let exporter kafka be the only one of pipeline "${pipeline}", or set exactly_once: false`,
+      )
+    const [first, second] = exporters
+    if (second) return problem(second, `so pipeline "${pipeline}" has one exporter: take this one out, or set exactly_once: false`)
+    const { brokers } = (first ? (options('exporters', first.id) ?? {}) : {}) as { brokers?: readonly string[] }
+    if (!first || !brokers || brokers.some(broker => given.brokers.includes(broker))) return []
+    return problem(first, `in transactions of one cluster: give exporter "${first.id}" the brokers of the stream`)
+  })
+
 const repeated = (all: readonly Naming[], root: MapNode): Problem[] => {
   const seen = new Set<string>()
   return all.flatMap(({ pipeline, place, id, path }) => {
@@ -96,14 +123,7 @@ const repeated = (all: readonly Naming[], root: MapNode): Problem[] => {
   })
 }
 
-export const pipelineProblems = (
-  service: Service,
-  named: Named,
-  root: MapNode,
-  options: Options,
-  /** Names under `streams:`. */
-  streams: readonly string[],
-): Problem[] => {
+export const pipelineProblems = (service: Service, named: Named, root: MapNode, options: Options, streams: Streams): Problem[] => {
   const all = namings(service, named)
   const problems = [
     ...all.map(({ place, id, path }) => dangling(root, place, id, path)),
@@ -111,7 +131,8 @@ export const pipelineProblems = (
     ...all.map(naming => wrongSignal(naming, root)),
     ...repeated(all, root),
     ...misplaced(all, root, options),
-    ...danglingStreams(all, root, options, streams),
+    ...danglingStreams(all, root, options, Object.keys(streams)),
+    ...notExactlyOnce(all, root, options, streams),
   ]
   return problems.filter(problem => problem !== undefined)
 }

@@ -36,6 +36,15 @@ const meet = component({
 })
 const sink = component({ ...about, ...passing, kind: 'exporter', type: 'sink', aliases: ['drain'], signals: SIGNALS, config: options })
 const graphs = component({ ...about, ...passing, kind: 'exporter', type: 'graphs', signals: ['metrics'], config: options })
+const ledger = component({
+  ...about,
+  ...passing,
+  kind: 'exporter',
+  type: 'ledger',
+  signals: SIGNALS,
+  transactional: true,
+  config: z.strictObject({ brokers: z.array(z.string()).default(['k:1']).describe('where') }),
+})
 const health = component({ ...about, kind: 'extension', type: 'health', signals: [], config: options, create: () => ({}) })
 
 const loaded: string[] = []
@@ -48,7 +57,7 @@ const lazy =
 const registries: Registries = {
   receivers: { source: lazy(source) },
   processors: { shift: lazy(shift), meet: lazy(meet) },
-  exporters: { sink: lazy(sink), graphs: lazy(graphs) },
+  exporters: { sink: lazy(sink), graphs: lazy(graphs), ledger: lazy(ledger) },
   extensions: { health: lazy(health) },
 }
 
@@ -150,6 +159,34 @@ test.each([
   ],
 ])('%s is one message with its place', async (_, text, message) => {
   expect(await complaint(text)).toBe(message)
+})
+
+test.each([
+  ['ledger', undefined],
+  [
+    'ledger/elsewhere',
+    'stream "workloads" sends exactly once, in transactions of one cluster: give exporter "ledger/elsewhere" the brokers of the stream',
+  ],
+  [
+    'ledger, ledger/b',
+    'stream "workloads" sends exactly once, so pipeline "factory" has one exporter: take this one out, or set exactly_once: false',
+  ],
+  [
+    'ledger, sink',
+    'stream "workloads" sends exactly once, and exporter "sink" cannot: let exporter kafka be the only one of pipeline "factory", or set exactly_once: false',
+  ],
+])('behind a stream that sends exactly once, exporters [%s] are right or refused with what to do', async (exporters, message) => {
+  const text = (once: boolean) => `receivers: {source: }
+processors: {meet: }
+exporters: {sink: , ledger: , ledger/b: , ledger/elsewhere: {brokers: [other:1]}}
+streams: {workloads: {driver: kafka, brokers: [k:1], exactly_once: ${once}}}
+service:
+  pipelines:
+    factory: {receivers: [source], processors: [meet], exporters: [${exporters}]}
+`
+  await plan(text(false))
+  if (message === undefined) await plan(text(true))
+  else expect(await complaint(text(true))).toContain(message)
 })
 
 test('all problems are told in the order in which they are written', async () => {

@@ -76,7 +76,7 @@ export const makePlan = async (root: MapNode, from: Registries = registries): Pr
   const checked = attempt(() => check(schema, root), problems)
   const service = checked?.service ?? attempt(() => check(z.looseObject({ service: serviceSection }), root).service, [])
   const options = (section: Section, id: string): unknown => checked?.[section][id]
-  if (service) problems.push(...pipelineProblems(service, named, root, options, Object.keys(checked?.streams ?? {})))
+  if (service) problems.push(...pipelineProblems(service, named, root, options, checked?.streams ?? {}))
   if (!checked || !service || problems.length > 0) throw new ConfigError(inOrder(problems))
   const planned = <S extends Section>(section: S, ids: Iterable<string>) =>
     Object.fromEntries(Array.from(ids, id => [id, { component: named[section].get(id)!, config: options(section, id) }])) as GraphPlan[S]

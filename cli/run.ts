@@ -10,6 +10,7 @@ import { TokenMap } from '../runtime/host.js'
 import { FAREWELL_MS } from '../runtime/lifecycle.js'
 import type { RootLog } from '../runtime/log.js'
 import { OwnTelemetry } from '../runtime/telemetry/own.js'
+import { TRANSACTIONS, Transactions } from '../runtime/transactions.js'
 import { openStreams, STREAMS } from '../streams/index.js'
 import type { Plan } from './plan.js'
 import { listenForSignals } from './signals.js'
@@ -53,6 +54,7 @@ class Gateway {
     const { log, meter, tracer } = telemetry
     const host = new TokenMap()
       .put(Admission, new MemoryAdmission(clock))
+      .put(TRANSACTIONS, new Transactions())
       .put(STREAMS, openStreams(plan.streams, { clock, log: log.with({ component: 'streams' }), meter }))
     this.graph = buildGraph(plan.graph, { log, meter, clock, host, tracer })
     await this.graph.start()

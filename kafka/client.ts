@@ -99,6 +99,7 @@ export interface TransactionalProducer {
 }
 
 export interface Transaction {
+  /** Records of one partition keep the order of their sends; what is sent while a request is under way goes together with the next. */
   send(records: readonly OutgoingRecord[]): Promise<void>
   sendOffsets(group: string, offsets: readonly CommitOffset[]): Promise<void>
   commit(): Promise<void>
@@ -167,6 +168,8 @@ export interface MemberListener {
 
 export interface FetchedBatch extends TopicPartition {
   readonly generation: number
+  /** Where reading stood: nothing between here and `next` is missing. */
+  readonly from: number
   readonly records: readonly IncomingRecord[]
   /** The least offset the next record of the partition can have. */
   readonly next: number

@@ -260,7 +260,8 @@ export class Reader {
       const decoded = batches.read(room)
       if (decoded.next > first.from) {
         const { topic, partition } = cursor
-        handed.push({ topic, partition, generation: this.generation, records: decoded.records, next: decoded.next, highWatermark })
+        const { records, next } = decoded
+        handed.push({ topic, partition, generation: this.generation, from: first.from, records, next, highWatermark })
         first.from = decoded.next
         room -= decoded.bytes
       }

@@ -97,6 +97,18 @@ describeKafka('transactions', () => {
     await producer.begin().abort()
   })
 
+  test('many sends at once go together in few requests, in order; batches that the topic finds too large go in halves', async () => {
+    await client.admin().ensureTopic({ topic: (topic = uniqueName('small')), partitions: 1, config: { 'max.message.bytes': '20000' } })
+    const producer = await opens()
+    const transaction = producer.begin()
+    const values = Array.from({ length: 100 }, (_, index) => `${index} ${'x'.repeat(1000)}`)
+    await Promise.all(values.map(value => transaction.send([record(value)])))
+    await transaction.commit()
+    const committed = reads('read_committed')
+    await committed.has(values.length)
+    expect(committed.values).toEqual(values)
+  })
+
   test('a record that the topic does not take ends the producer; a new one under the id begins again', async () => {
     const producer = await opens()
     const transaction = producer.begin()

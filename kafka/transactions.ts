@@ -12,6 +12,7 @@ import { type Identity, Sequenced } from './sequenced.js'
 import { Backoff, sleep, within } from './wait.js'
 
 const MAX_BATCH_BYTES = 1_000_000
+const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 const TRANSACTION_TIMEOUT_MS = 60_000
 /** The markers of the transaction before are still being written: a matter of milliseconds. */
 const RETRY_FIRST_MS = 2
@@ -21,12 +22,15 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   private identity: Identity | undefined
   private current: OpenTransaction | undefined
   private broken: KafkaError | undefined
+  private batchBytes: number
 
   private constructor(
     private readonly sequenced: Sequenced,
     private readonly options: TransactionalOptions,
     private readonly ports: Ports,
-  ) {}
+  ) {
+    this.batchBytes = options.maxBatchBytes ?? MAX_BATCH_BYTES
+  }
 
   static async open(config: KafkajsConfig, options: TransactionalOptions, ports: Ports): Promise<KafkaTransactionalProducer> {
     const { compression = 'none', transactionalId } = options
@@ -87,12 +91,16 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     }
   }
 
-  /** Requests of at most one batch a partition, in order. */
+  /** Requests of at most one batch a partition, in order. A batch that its topic finds too large goes in halves; a record that it does rejects. */
   async write(records: readonly OutgoingRecord[], identity: Identity): Promise<void> {
-    for (const batches of cutIntoBatches(records, this.options.maxBatchBytes ?? MAX_BATCH_BYTES)) {
+    for (const batches of cutIntoBatches(records, this.batchBytes)) {
       const { failed } = await this.sequenced.send(batches, identity, this.ports.clock.monotonic() + this.options.timeout)
-      const [error] = failed.values()
-      if (error) throw error
+      for (const [key, error] of failed) {
+        const batch = batches.get(key) ?? []
+        if (!TOO_LARGE.has(error.code) || batch.length < 2) throw error
+        this.batchBytes = batch.reduce((sum, record) => sum + recordBytes(record), 0) / 2
+        await this.write(batch, identity)
+      }
     }
   }
 }
@@ -119,6 +127,9 @@ class OpenTransaction implements Transaction {
   open = true
   private readonly partitions = new Set<string>()
   private readonly groups = new Set<string>()
+  /** Sends that wait for the one under way: they go together. */
+  private waiting: OutgoingRecord[] = []
+  private sending: Promise<void> | undefined
 
   constructor(
     private readonly producer: KafkaTransactionalProducer,
@@ -127,6 +138,17 @@ class OpenTransaction implements Transaction {
   ) {}
 
   send(records: readonly OutgoingRecord[]): Promise<void> {
+    for (const record of records) this.waiting.push(record)
+    if (this.waiting.length === records.length) {
+      const before = this.sending ?? Promise.resolve()
+      this.sending = before.then(() => this.sendWaiting())
+    }
+    return this.sending ?? Promise.resolve()
+  }
+
+  private sendWaiting(): Promise<void> {
+    const records = this.waiting
+    this.waiting = []
     return this.step(async () => {
       const fresh = new Map<string, OutgoingRecord>()
       for (const record of records) if (!this.partitions.has(keyOf(record))) fresh.set(keyOf(record), record)

@@ -6,7 +6,7 @@ import { BYTES, Fields, sizeOfHeader, Writer } from './wire.js'
 export type Signal = 'traces' | 'metrics' | 'logs' | 'events'
 export const SIGNALS: readonly Signal[] = ['traces', 'metrics', 'logs', 'events']
 
-/** Facts about a batch that are no telemetry: `transport` it came by, `epoch` of the task that made it. */
+/** Facts about a batch that are no telemetry: `transport` it came by, `epoch` of the task that made it, `transaction` that it is part of. */
 export type Metadata = Readonly<Record<string, string>>
 const NO_METADATA: Metadata = Object.freeze({})
 

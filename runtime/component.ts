@@ -123,6 +123,8 @@ export interface Component<K extends Kind = Kind, C extends z.ZodType = z.ZodTyp
   stability: Stability
   /** Signals it works on. Others pass a processor untouched, and are never handed to an exporter. */
   signals: readonly Signal[]
+  /** Of an exporter: it writes inside a transaction that a batch's metadata names (runtime/transactions.ts). */
+  transactional?: true
   /** Every option with a default or required, and a `.describe()` sentence: what changes for the user, in which unit. */
   config: C
   /**

@@ -1,5 +1,6 @@
 /** The port between the engine and where records lie. Embedded, Kafka and test drivers satisfy it and pass one conformance suite (testing/conformance.ts). */
 import type { Windowing } from './handler.js'
+import type { Output } from './stream.js'
 
 /** The stream's own kinds; a processor's begin at 16. */
 export const TICK = 1
@@ -94,12 +95,28 @@ export interface Reread {
   release(): void
 }
 
+/** Outputs of one partition on their way, visible together with a checkpoint or not at all. */
+export interface OutputTransaction extends Output {
+  /** Everything sent in it is acknowledged before. After any rejection the transaction is over. */
+  commit(checkpoint: Checkpoint): Promise<void>
+}
+
+/** Exactly once (rule 22): fenced by a transactional id per partition. */
+export interface Transactions {
+  /** One at a time and partition. Throws when the partition is no longer ours. */
+  begin(partition: number): OutputTransaction
+  /** Outputs of the partition were given up: it is revoked and assigned anew at its last checkpoint. */
+  restart(partition: number): void
+}
+
 /**
  * Keys, fingerprints and values of records handed out may lie in buffers that are used again: those of `poll` are good until the next `poll`, those
  * of `reread` until its `release`. Who keeps them copies them.
  */
 export interface Driver {
   readonly partitions: number
+  /** There when outputs are to leave exactly once. */
+  readonly transactions?: Transactions
   /** Milliseconds that a record stays on the log; left out where it stays as long as it is needed. */
   readonly retention?: number
   /** Rejects with a message for a person. */

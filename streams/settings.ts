@@ -79,6 +79,12 @@ const kafka = z.strictObject({
     'A gateway that is silent this long loses its partitions to the others. Within the brokers’ group.min.session.timeout.ms and its maximum.',
   ),
   produce_timeout: duration('10s').describe('Senders are told to retry when the brokers have not taken their records within this time.'),
+  exactly_once: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Outputs and checkpoint in one transaction: who reads `read_committed` sees each output once, `commit_interval` later. Needs exporter `kafka`, on the same cluster, as the only exporter behind the join.',
+    ),
   max_fetch_size: byteSize('4MiB').describe('Bytes asked of the brokers at once; as much again may lie ready.'),
   ...common,
   directory: unused(),

@@ -1,4 +1,5 @@
 /** What a processor sees of a stream: it appends entries, and runs one task over what lies on the log. Times are milliseconds. */
+import type { OutgoingRecord } from '../kafka/client.js'
 import type { Entry, Handler, Windowing } from './handler.js'
 
 /**
@@ -32,6 +33,12 @@ export class TooLarge extends Refusal {
 /** `held`: durably on the log. `pass`: not on the log, and the stream says `on_unavailable: pass`: send it straight on as `unjoined`. */
 export type Appended = 'held' | 'pass'
 
+/** Where records of outputs go that are to leave exactly once: they become visible with the checkpoint behind them. */
+export interface Output {
+  /** Resolves when they are written and wait for the commit; after a rejection none of them will be visible. */
+  send(records: readonly OutgoingRecord[]): Promise<void>
+}
+
 /** The one consumer of a stream. */
 export interface Task<Out> {
   readonly windowing: Windowing
@@ -43,9 +50,10 @@ export interface Task<Out> {
   size(out: Out): number
   /**
    * Outputs in order, about 256 KiB at a time. Resolved: delivered, or given up and counted by whoever gave up. Rejected: handed over again later, without end.
-   * Several deliveries are in flight at once. `epoch` names the life of the task that made them; a new one begins at each start or takeover.
+   * Several deliveries are in flight at once. With `exactlyOnce` they are written there or rejected, and a rejection is no invitation to hand the same
+   * outputs over again: they are made anew from the last checkpoint. `epoch` names the life of the task that made them; a new one begins at each start or takeover.
    */
-  deliver(outs: readonly Out[], epoch: string): Promise<void>
+  deliver(outs: readonly Out[], epoch: string, exactlyOnce?: Output): Promise<void>
   /** A copy was recognised and goes nowhere: for the processor's own counters. Not called for what is read again after a restart. */
   duplicate?(kind: number, items: number): void
   /** Reading has ended for good: nothing more is handed out, and appends are refused as `not_read`, until the task is run anew. Logged already. */

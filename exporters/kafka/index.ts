@@ -1,13 +1,18 @@
+import { KafkaError } from '../../kafka/index.js'
 import type { Batch } from '../../proto/batch.js'
 import { OTLP_SIGNALS } from '../../proto/services.js'
 import { WireError } from '../../proto/wire.js'
 import { component } from '../../runtime/component.js'
-import { deliver, type Send } from '../../runtime/delivery/index.js'
+import { deliver, deliverAtOnce, type Send } from '../../runtime/delivery/index.js'
 import { PermanentError, RetryableError } from '../../runtime/errors.js'
+import { TRANSACTION, TRANSACTIONS, type Transaction } from '../../runtime/transactions.js'
 import { type Options, options } from './options.js'
 import { Outgoing } from './outgoing.js'
-import { type Parcel, Shipment } from './shipment.js'
+import { type Parcel, Shipment, TOO_LARGE, type Write } from './shipment.js'
 import { Sorter } from './sort.js'
+
+/** Room for a value that a record must have. */
+const LEAST_BYTES = 512
 
 const headerBytes = ({ record_headers: headers }: Options): number =>
   Object.entries(headers).reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value), 0)
@@ -18,6 +23,7 @@ export default component({
   summary: 'Writes traces, metrics and logs to Kafka topics, as the Collector’s Kafka receiver reads them.',
   stability: 'beta',
   signals: OTLP_SIGNALS,
+  transactional: true,
   config: options,
   examples: {
     'Three topics, records keyed by workload': 'brokers: [localhost:9092]\nproducer:\n  compression: lz4\n',
@@ -28,8 +34,8 @@ export default component({
   },
   create(config, context) {
     const sorter = new Sorter(config)
-    const maxBytes = config.producer.max_message_bytes - headerBytes(config)
-    if (maxBytes < 512) throw new Error('record_headers leave no room for a value: raise producer.max_message_bytes')
+    let maxBytes = config.producer.max_message_bytes - headerBytes(config)
+    if (maxBytes < LEAST_BYTES) throw new Error('record_headers leave no room for a value: raise producer.max_message_bytes')
     let outgoing: Outgoing | undefined
     let turns = 0
     let under = new WeakMap<Batch, Shipment>()
@@ -45,20 +51,43 @@ export default component({
         throw error
       }
     }
-    const send: Send = batch => {
+    const shipmentOf = (batch: Batch, write: Write): Shipment => {
       if (batch.signal === 'events') throw new PermanentError('Kafka has no topic for events', 'no_topic')
-      const shipment =
-        under.get(batch) ??
-        new Shipment(parcelsOf(batch), { encoding: config[batch.signal].encoding, maxBytes }, (parcel, value) => {
-          if (!outgoing) throw new RetryableError('the exporter is not started', 'shutting_down')
-          return outgoing.write(parcel, value)
-        })
+      return new Shipment(parcelsOf(batch), { encoding: config[batch.signal].encoding, maxBytes }, write)
+    }
+    const writeInto =
+      (transaction?: Transaction): Write =>
+      async (parcel, value) => {
+        if (!outgoing) throw new RetryableError('the exporter is not started', 'shutting_down')
+        await outgoing.write(parcel, value, transaction)
+      }
+    /** A refused record ends its transaction: the next one gets smaller records. */
+    const writeWithin =
+      (transaction: Transaction): Write =>
+      async (parcel, value) => {
+        try {
+          await writeInto(transaction)(parcel, value)
+        } catch (error) {
+          if (error instanceof KafkaError && TOO_LARGE.has(error.code))
+            maxBytes = Math.max(LEAST_BYTES, Math.min(maxBytes, value.length / 2))
+          throw new RetryableError(String(error), 'transaction', undefined, { cause: error })
+        }
+      }
+    const send: Send = batch => {
+      const shipment = under.get(batch) ?? shipmentOf(batch, writeInto())
       under.set(batch, shipment)
       return shipment.send()
     }
+    /** A queue would acknowledge what its transaction has not, and merge what belongs to several. */
+    const sendWithin: Send = async batch => {
+      const transaction = context.host.get(TRANSACTIONS).get(batch.metadata[TRANSACTION] ?? '')
+      if (!transaction) throw new RetryableError('its transaction is over', 'transaction')
+      return shipmentOf(batch, writeWithin(transaction)).send()
+    }
     const delivery = deliver(config, send, context)
+    const within = deliverAtOnce(config.timeout, sendWithin, context)
     return {
-      consume: delivery.consume,
+      consume: batch => (TRANSACTION in batch.metadata ? within(batch) : delivery.consume(batch)),
       temporality: config.temporality,
       async start() {
         outgoing = await Outgoing.open(config, context)

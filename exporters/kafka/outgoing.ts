@@ -39,13 +39,13 @@ export class Outgoing {
     return new Outgoing(await kafkaClient(options, context), options, context)
   }
 
-  /** Rejects with KafkaError. */
-  async write({ topic, key, turn }: Parcel, value: Buffer): Promise<void> {
+  /** `into`: the producer, or a transaction. Rejects with KafkaError. */
+  async write({ topic, key, turn }: Parcel, value: Buffer, into: Pick<Producer, 'send'> = this.producer): Promise<void> {
     const partitions = await this.topics.of(topic)
     const { sticky_key, round_robin } = this.options.record_partitioner
     const partition = key && !round_robin ? partitionOf(sticky_key?.hasher ?? 'sarama_compat', key, partitions) : turn % partitions
     try {
-      await this.producer.send([{ topic, partition, key, value, headers: this.headers, timestamp: this.context.clock.now() }])
+      await into.send([{ topic, partition, key, value, headers: this.headers, timestamp: this.context.clock.now() }])
       this.count(topic, partition, value.length, 'success')
     } catch (error) {
       this.count(topic, partition, value.length, 'failure')

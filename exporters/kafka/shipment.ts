@@ -23,7 +23,7 @@ export interface ShipmentOptions {
 }
 
 /** Refusals of a record for its size: by the topic's own limit, which may be less than ours. */
-const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
+export const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 /** Refusals of a record that no repetition mends. Everything else passes when somebody has mended topic, rights or credentials. */
 const NEVER = new Set(['INVALID_RECORD', 'INVALID_TIMESTAMP'])
 

@@ -1,8 +1,9 @@
 /** Outputs of the stream into the rest of the pipeline: merged by signal, repeated until they are taken. */
-import { Batch, type Signal } from '../../proto/batch.js'
+import { Batch, type Metadata, type Signal } from '../../proto/batch.js'
 import type { Clock, Consume, Log } from '../../runtime/component.js'
 import { settleAll } from '../../runtime/delivery/index.js'
 import { PermanentError, RetryableError, reasonOf, refusedItems } from '../../runtime/errors.js'
+import { TRANSACTION } from '../../runtime/transactions.js'
 import type { JoinMeters } from './meters.js'
 
 /** Milliseconds before the first and between the last repetitions. */
@@ -18,16 +19,17 @@ interface Downstream {
 /**
  * Resolves when every batch was taken, or refused for good, which is counted and reported. A retryable refusal is tried again without end:
  * what is on the stream has been promised to its senders. Rejects when `stopped` before that; then the stream hands all of it over again.
+ * What is part of a transaction is tried once: it ends with the first refusal, and all of it is made anew.
  */
 export const deliverInOrder = async (
   outs: readonly Batch[],
-  epoch: string,
+  metadata: Metadata,
   downstream: Downstream,
   meters: JoinMeters,
   stopped: AbortSignal,
 ): Promise<void> => {
   // All are waited for, whatever becomes of one: their memory is used again after this.
-  await settleAll(merged(outs).map(batch => deliver(batch.withMetadata({ epoch }), downstream, meters, stopped)))
+  await settleAll(merged(outs).map(batch => deliver(batch.withMetadata(metadata), downstream, meters, stopped)))
 }
 
 /** One batch a signal, each in the order of its outputs; between signals there is no order to keep. */
@@ -58,7 +60,7 @@ const deliver = async (batch: Batch, { next, clock, log }: Downstream, meters: J
         })
         return
       }
-      if (stopped.aborted) throw error
+      if (stopped.aborted || TRANSACTION in batch.metadata) throw error
       log.debug('a batch behind the join was not taken and is tried again', { signal: batch.signal, error: String(error) })
       await paused(error instanceof RetryableError ? (error.after ?? pause) : pause, clock, stopped)
     }

@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import { byteSize, duration } from '../../config/options.js'
-import type { Batch } from '../../proto/batch.js'
+import type { Batch, Metadata } from '../../proto/batch.js'
 import { WireError } from '../../proto/wire.js'
 import { Buffers } from '../../runtime/buffers.js'
 import { component, type Upstream } from '../../runtime/component.js'
 import { PartialError, PermanentError, RetryableError } from '../../runtime/errors.js'
 import { HEALTH } from '../../runtime/health.js'
 import { droppedItems } from '../../runtime/telemetry/ledger.js'
+import { TRANSACTIONS } from '../../runtime/transactions.js'
 import { type Entry, Refusal, type Running, STREAMS, type Stream, TooLarge, type Windowing, windowingProblem } from '../../streams/index.js'
 import { deliverInOrder } from './deliver.js'
 import { JoinHandler } from './handler.js'
@@ -142,14 +143,10 @@ class WorkloadJoin {
       },
       // Events are not asked for their bytes: nobody may ever need them.
       size: ({ batch }) => (batch.signal === 'events' ? batch.items * EVENT_BYTES : batch.bytes),
-      deliver: async (outs, epoch) => {
-        await deliverInOrder(
-          outs.map(({ batch }) => batch),
-          epoch,
-          context,
-          meters,
-          signal,
-        )
+      deliver: async (outs, epoch, exactlyOnce) => {
+        const batches = outs.map(({ batch }) => batch)
+        const send = (within: Metadata = {}) => deliverInOrder(batches, { epoch, ...within }, context, meters, signal)
+        await (exactlyOnce ? context.host.get(TRANSACTIONS).within(exactlyOnce, send) : send())
         for (const out of outs) outputs.done(out)
       },
       duplicate: (kind, items) => meters.outcome(KIND.signal(kind), 'duplicate', items),

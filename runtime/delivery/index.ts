@@ -1,4 +1,5 @@
 /** Delivery: what stands between a consumer's promise and a backend's acknowledgement. */
+export { deliverAtOnce } from './at_once.js'
 export { deliver } from './delivery.js'
 export { Gate } from './gate.js'
 export { halve, TOO_LARGE } from './halving.js'

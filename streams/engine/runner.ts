@@ -2,9 +2,10 @@
 import { type Assignment, type Checkpoint, type Driver, type Polled, ReadingEnded } from '../driver.js'
 import type { Ports } from '../ports.js'
 import type { Running, Task } from '../stream.js'
-import { Checkpoints } from './checkpoints.js'
+import { AtLeastOnce } from './at_least_once.js'
+import type { Egress } from './egress.js'
+import { ExactlyOnce } from './exactly_once.js'
 import { type StreamCounters, watchState } from './metrics.js'
-import { Outbox } from './outbox.js'
 import { OwnRecords } from './own_records.js'
 import { type Budget, Partition } from './partition.js'
 import { Assembly } from './parts.js'
@@ -21,8 +22,7 @@ const RETRY_MS = 1000
 
 export class Runner<Out> implements Running {
   private readonly owned = new Map<number, Owned<Out>>()
-  private readonly outbox: Outbox<Out>
-  private readonly checkpoints: Checkpoints
+  private readonly egress: Egress<Out>
   private readonly budget: Budget
   /** The life of the task; another one with each takeover, so that totals begin anew where another owner may have gone on with them. */
   private epoch = 0
@@ -48,33 +48,9 @@ export class Runner<Out> implements Running {
     private readonly ports: Ports,
     private readonly counters: StreamCounters,
   ) {
-    const { clock, log } = ports
+    const { clock } = ports
     this.budget = { used: 0, chunks: 0, max: task.maxHeld }
-    this.outbox = new Outbox(
-      out => task.size(out),
-      outs => task.deliver(outs, String(this.epoch)),
-      clock,
-      {
-        acknowledged: () => this.checkpoints.settle(),
-        rejected: error => {
-          counters.redeliveries.add(1)
-          log.debug('outputs were not taken and are handed over again', { error: String(error) })
-        },
-      },
-    )
-    this.checkpoints = new Checkpoints(
-      {
-        clock,
-        settled: position => this.outbox.settled(position),
-        commit: checkpoints => driver.commit(checkpoints),
-        committed: () => counters.checkpoints.add(1),
-        failed: error => {
-          counters.checkpointErrors.add(1)
-          log.error('checkpoint not committed; it is tried again', { stream: options.stream, error: String(error) })
-        },
-      },
-      options.commitInterval,
-    )
+    this.egress = this.makeEgress()
     this.round = new Round(
       {
         clock,
@@ -92,10 +68,10 @@ export class Runner<Out> implements Running {
       heldBytes: () => this.budget.used,
       heldChunks: () => this.budget.chunks,
       stateBytes: () => this.sum(({ partition }) => partition.stateBytes),
-      inFlightBytes: () => this.outbox.bytes,
+      inFlightBytes: () => this.egress.bytes,
       restoring: () => (this.restoring ? 1 : 0),
       reading: () => (this.failed || this.stopping ? 0 : 1),
-      checkpointAgeSeconds: () => (clock.monotonic() - this.checkpoints.lastCommit) / 1000,
+      checkpointAgeSeconds: () => (clock.monotonic() - this.egress.lastCommit) / 1000,
     })
   }
 
@@ -128,20 +104,14 @@ export class Runner<Out> implements Running {
     this.stopping = true
     this.deadline = deadline
     this.cancelTimer()
-    const nudge = (): void => this.outbox.wake()
+    const nudge = (): void => this.egress.wake()
     deadline.addEventListener('abort', nudge)
-    this.outbox.wake()
+    this.egress.wake()
     this.driver.wake()
     await this.loop
-    this.outbox.flush()
-    const last = this.outbox.position
-    while (!this.outbox.settled(last) && !deadline.aborted) await this.outbox.progress()
-    await this.checkpoints.idle()
-    if (this.outbox.settled(last) && !this.busy) this.takeMoment()
-    this.checkpoints.settle()
-    await this.checkpoints.idle()
+    await this.egress.finish(this.busy ? undefined : () => this.moments(), deadline)
     deadline.removeEventListener('abort', nudge)
-    this.outbox.close()
+    this.egress.close()
     for (const { partition } of this.owned.values()) partition.dispose()
     this.owned.clear()
   }
@@ -180,7 +150,7 @@ export class Runner<Out> implements Running {
       const { restoring } = this
       if (this.wasRestoring && !restoring) this.ports.log.info('state is restored', { stream: this.options.stream })
       this.wasRestoring = restoring
-      this.outbox.flush()
+      this.egress.flush()
       this.ownRecords.askForSettings(this.owned.values())
       this.takeMomentIfDue()
     }
@@ -188,10 +158,10 @@ export class Runner<Out> implements Running {
 
   /** True when outputs in flight were over their bound, after some progress (rule 25). */
   private async waitForRoom(): Promise<boolean> {
-    if (this.outbox.bytes <= this.options.maxInFlightBytes) return false
-    this.outbox.flush()
+    if (this.egress.bytes <= this.options.maxInFlightBytes) return false
+    this.egress.flush()
     this.paused = true
-    await this.outbox.progress()
+    await this.egress.progress()
     this.paused = false
     return true
   }
@@ -214,7 +184,7 @@ export class Runner<Out> implements Running {
     for (const partition of revoked) {
       this.owned.get(partition)?.partition.dispose()
       this.owned.delete(partition)
-      this.checkpoints.drop(partition)
+      this.egress.drop(partition)
     }
     for (const assignment of assigned) this.takeOver(assignment)
     if (assigned.length > 0) {
@@ -237,7 +207,7 @@ export class Runner<Out> implements Running {
       { partition: id, offset: start, checkpoint, windowing: task.windowing },
       (number, windowing) => task.handler(number, windowing),
       {
-        emit: out => this.outbox.add(out),
+        emit: out => this.egress.add(id, out),
         duplicate: (kind, items) => {
           counters.duplicates.add(items)
           task.duplicate?.(kind, items)
@@ -264,18 +234,63 @@ export class Runner<Out> implements Running {
     })
   }
 
+  private makeEgress(): Egress<Out> {
+    const { driver, task, options, ports, counters } = this
+    const { transactions } = driver
+    const common = {
+      clock: ports.clock,
+      size: (out: Out) => task.size(out),
+      commit: (checkpoints: ReadonlyMap<number, Checkpoint>) => driver.commit(checkpoints),
+      committed: () => counters.checkpoints.add(1),
+      commitFailed: (error: unknown) => {
+        counters.checkpointErrors.add(1)
+        ports.log.error('checkpoint not committed; it is tried again', { stream: options.stream, error: String(error) })
+      },
+    }
+    if (!transactions)
+      return new AtLeastOnce(
+        {
+          ...common,
+          deliver: outs => task.deliver(outs, String(this.epoch)),
+          rejected: error => {
+            counters.redeliveries.add(1)
+            ports.log.debug('outputs were not taken and are handed over again', { error: String(error) })
+          },
+        },
+        options.commitInterval,
+      )
+    return new ExactlyOnce(
+      {
+        ...common,
+        transactions,
+        deliver: (outs, transaction) => task.deliver(outs, String(this.epoch), transaction),
+        rejected: error => {
+          counters.redeliveries.add(1)
+          ports.log.warn('a transaction failed; its partition begins again at the last checkpoint', {
+            stream: options.stream,
+            error: String(error),
+          })
+        },
+      },
+      options.commitInterval,
+    )
+  }
+
   private takeMomentIfDue(): void {
-    if (this.moved && !this.busy && this.checkpoints.due) this.takeMoment()
-    else this.checkpoints.settle()
+    if (this.moved && !this.busy && this.egress.due) this.takeMoment()
+    else this.egress.settle()
+  }
+
+  private takeMoment(): void {
+    this.moved = false
+    this.egress.take(this.moments())
   }
 
   /** Partitions that still restore keep the checkpoint they have. */
-  private takeMoment(): void {
+  private moments(): ReadonlyMap<number, Checkpoint> {
     const moments = new Map<number, Checkpoint>()
     for (const [id, { partition }] of this.owned) if (!partition.restoring) moments.set(id, partition.checkpoint())
-    this.moved = false
-    this.outbox.flush()
-    this.checkpoints.take(this.outbox.position, moments)
+    return moments
   }
 
   private armTimer(): void {

@@ -13,15 +13,27 @@ import {
   type MemberListener,
   type Producer,
 } from '../../kafka/index.js'
-import { type Checkpoint, type Driver, type Extent, type Outgoing, type Polled, type Raw, ReadingEnded, type Reread } from '../driver.js'
+import {
+  type Checkpoint,
+  type Driver,
+  type Extent,
+  type Outgoing,
+  type OutputTransaction,
+  type Polled,
+  type Raw,
+  ReadingEnded,
+  type Reread,
+  type Transactions,
+} from '../driver.js'
 import type { Ports } from '../ports.js'
 import { Refusal } from '../stream.js'
 import { fromCommit, toCommit } from './checkpoint.js'
 import { type KafkaEvents, kafkaEvents } from './events.js'
 import { News } from './news.js'
+import { PartitionProducers } from './partition_producers.js'
 import { fromKafka, pack, type Received, toKafka } from './record.js'
 import { Shelf } from './shelf.js'
-import { persistentTopic } from './topic.js'
+import { pause, persistentTopic } from './topic.js'
 
 export interface KafkaStreamOptions {
   readonly stream: string
@@ -40,6 +52,8 @@ export interface KafkaStreamOptions {
   readonly produceTimeout: number
   /** Bytes of one fetch. */
   readonly fetchBytes: number
+  /** Outputs leave in transactions. */
+  readonly exactlyOnce?: boolean
 }
 
 const RETRY_AFTER_MS = 1000
@@ -76,6 +90,8 @@ export class KafkaDriver implements Driver {
   private notify = (): void => {}
 
   readonly retention?: number
+  readonly transactions?: Transactions
+  private readonly producers: PartitionProducers | undefined
 
   constructor(
     private readonly client: KafkaClient,
@@ -85,6 +101,10 @@ export class KafkaDriver implements Driver {
     const { stream, partitions, retention } = options
     this.partitions = partitions
     if (retention !== undefined) this.retention = retention
+    if (options.exactlyOnce) {
+      this.producers = new PartitionProducers(client, { topic: options.topic, group: options.group, timeout: options.produceTimeout })
+      this.transactions = { begin: partition => this.beginTransaction(partition), restart: partition => void this.restart(partition) }
+    }
     this.events = kafkaEvents(stream, ports)
     ports.meter.gauge(
       'ai_factory_gateway_stream_owned_partitions',
@@ -223,6 +243,7 @@ export class KafkaDriver implements Driver {
     this.producer = undefined
     this.generation = undefined
     this.wakeWaiting()
+    this.producers?.closeAll()
     await member?.close()
     await producer?.close()
   }
@@ -276,16 +297,15 @@ export class KafkaDriver implements Driver {
     }
   }
 
-  private assigned(generation: number, partitions: readonly AssignedPartition[]): void {
+  /** Rejects when the producers of new partitions cannot be had: the group is joined again. */
+  private async assigned(generation: number, partitions: readonly AssignedPartition[]): Promise<void> {
     const now = new Set(partitions.map(({ partition }) => partition))
     for (const partition of [...this.places.keys()]) if (!now.has(partition)) this.giveUp(partition)
-    let kept = 0
-    for (const partition of partitions) {
-      if (this.goesOn(partition)) kept++
-      else this.takeOver(partition)
-    }
+    const taken = partitions.filter(partition => !this.goesOn(partition))
+    for (const { partition } of taken) this.giveUp(partition)
+    for (const each of this.producers ? await this.producers.open(taken) : taken) this.takeOver(each)
     this.generation = generation
-    this.events.joined(generation, kept, partitions.length - kept)
+    this.events.joined(generation, partitions.length - taken.length, taken.length)
     this.wakeWaiting()
     this.wake()
   }
@@ -304,7 +324,6 @@ export class KafkaDriver implements Driver {
 
   private takeOver(assigned: AssignedPartition): void {
     const { partition, committed, logEnd, position } = assigned
-    this.giveUp(partition)
     let checkpoint = committed && fromCommit(committed)
     if (committed && !checkpoint) this.events.strange(assigned, committed.offset)
     // A log that ends before what was read of it: what it still has is known, what comes will be new.
@@ -316,11 +335,56 @@ export class KafkaDriver implements Driver {
       attempted: undefined,
     })
     this.news.assign({ partition, checkpoint, start: position })
+    if (this.producers) this.member?.seek(assigned, position)
   }
 
   private giveUp(partition: number): void {
     this.places.delete(partition)
     this.news.revoke(partition)
+    this.producers?.close(partition)
+  }
+
+  private beginTransaction(partition: number): OutputTransaction {
+    const place = this.news.heard(partition) ? this.places.get(partition) : undefined
+    if (!this.producers || !place) throw new Error(`partition ${partition} is not owned`)
+    const { group, topic } = this.options
+    const transaction = this.producers.begin(partition)
+    return {
+      send: records => transaction.send(records),
+      commit: async checkpoint => {
+        if (this.places.get(partition) !== place) throw new Error(`partition ${partition} was elsewhere meanwhile`)
+        const { offset, metadata } = toCommit(checkpoint)
+        place.attempted = identity(offset, metadata)
+        await transaction.sendOffsets(group, [{ topic, partition, offset, metadata }])
+        await transaction.commit()
+        place.committed = place.attempted
+      },
+    }
+  }
+
+  /** Tried until it succeeds, or the group decides anew. */
+  private async restart(partition: number): Promise<void> {
+    const { generation, ports, closing, producers } = this
+    const { topic } = this.options
+    if (!producers || !this.places.has(partition)) return
+    this.giveUp(partition)
+    this.wake()
+    while (generation !== undefined && this.generation === generation && !closing.signal.aborted) {
+      try {
+        const [found] = await producers.open([{ topic, partition, committed: undefined, logStart: 0, logEnd: 0, position: 0 }])
+        if (this.generation !== generation || !found) return
+        this.takeOver(found)
+        this.wake()
+        return
+      } catch (error) {
+        ports.log.warn('a partition cannot begin again yet; it is tried again', {
+          stream: this.options.stream,
+          partition,
+          error: String(error),
+        })
+        await pause(ports.clock, RETRY_AFTER_MS, closing.signal)
+      }
+    }
   }
 
   /** Where a log that is being read is suddenly shorter, its offsets mean other records from here on. */
@@ -340,9 +404,11 @@ export class KafkaDriver implements Driver {
     const records: Raw[] = []
     let foreign = 0
     for (let room = this.options.fetchBytes; room > 0 && this.fetched.length > 0; ) {
-      const { generation, partition, records: fetched, next } = this.fetched[0]!
+      const { topic, generation, partition, from, records: fetched, next } = this.fetched[0]!
       const place = generation === this.generation ? this.places.get(partition) : undefined
-      if (!place) {
+      if (!place || from > place.handed) {
+        // Fetched before the partition began again further back.
+        if (place) this.member?.seek({ topic, partition }, place.handed)
         this.fetched.shift()
         continue
       }

@@ -29,7 +29,8 @@ export const persistentTopic = async (
   return false
 }
 
-const pause = (clock: Clock, ms: number, signal: AbortSignal): Promise<void> =>
+/** Ends early with `signal`. */
+export const pause = (clock: Clock, ms: number, signal: AbortSignal): Promise<void> =>
   new Promise(resolve => {
     const end = (): void => {
       cancel()
