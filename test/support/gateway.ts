@@ -92,6 +92,11 @@ export class TestGateway {
     })
   }
 
+  /** What it has said so far. */
+  get words(): string {
+    return this.log
+  }
+
   get pid(): number {
     return this.child.pid!
   }
