@@ -138,7 +138,7 @@ describeKafka(
       const send = (topic: string): Promise<void> => producer.send([{ topic, partition: 0, key: null, value: Buffer.from(topic) }])
       await send(denied)
       const acl = (action: 'add' | 'remove'): Promise<string> =>
-        broker.tool(join(__dirname, '../test/support/kafka/Deny.java'), broker.brokers[0]!, action, USER, denied)
+        broker.tool(join(__dirname, '../test/support/kafka/Deny.java'), broker.brokers[0]!, action, USER, denied, 'READ')
       await acl('add')
       const member = new TestMember(client, { group: uniqueName('group'), topics: [open, denied] })
       await until('it is told', () => member.failures.length > 0)

@@ -1,5 +1,5 @@
 /** One Kafka node of our own (KRaft) as a process on free ports, with its data in a temporary folder. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { closeSync, cpSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -140,6 +140,14 @@ export class KafkaBroker {
   /** As when the power goes. */
   kill(): Promise<void> {
     return this.end('SIGKILL')
+  }
+
+  /** As when its disk is full: nothing it writes is taken any more, and it ends. Until `restart`. */
+  async fillDisk(): Promise<void> {
+    const { child } = this
+    if (!child) return
+    execFileSync('prlimit', ['--pid', String(child.pid), '--fsize=0'])
+    await until('the broker ends', () => child.exitCode !== null || child.signalCode !== null, STOP_TIMEOUT_MS)
   }
 
   /** Frozen: keeps its connections and answers nothing. */

@@ -149,7 +149,7 @@ service: {pipelines: {factory: {receivers: [otlp], processors: [workload_join], 
   private async send(workload: number): Promise<void> {
     for (let number = 0; this.sending; number++) {
       const names = Array.from({ length: 5 }, (_, index) => `span ${workload}-${number}-${index}`)
-      const body = requestOf(names, workload)
+      const body = spansRequest(names, workload)
       while (!(await this.post(body))) await sleep(100)
       this.acknowledged.push(...names)
       await sleep(40)
@@ -170,7 +170,7 @@ service: {pipelines: {factory: {receivers: [otlp], processors: [workload_join], 
 }
 
 /** Spans of one request, all of one workload, that end now; the same bytes each time it is sent. */
-const requestOf = (names: readonly string[], workload: number): string => {
+export const spansRequest = (names: readonly string[], workload: number): string => {
   const end = BigInt(Date.now()) * 1_000_000n
   const spans = names.map(name => ({
     name,
