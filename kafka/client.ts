@@ -175,6 +175,8 @@ export interface FetchedBatch extends TopicPartition {
   readonly next: number
   /** The offset that the next record appended gets, when this was fetched (read_committed: the end of what is decided). */
   readonly highWatermark: number
+  /** Nobody reads the records any more: their memory is used again. Never called, it is the collector's. */
+  release(): void
 }
 
 export interface GroupMember {

@@ -35,6 +35,8 @@ export interface FetchedPartition extends TopicPartition {
 }
 
 export interface FetchAnswer {
+  /** In which all bytes of its partitions lie (frames.ts). */
+  readonly frame: Buffer
   readonly errorCode: number
   readonly partitions: readonly FetchedPartition[]
 }
@@ -109,7 +111,7 @@ const decode = (bytes: Buffer): FetchAnswer & { throttleTime: number; clientSide
       return { topic, partition, errorCode: code, highWatermark, lastStable, logStart, aborted, bytes: answer.content() }
     })
   })
-  return { errorCode, partitions: partitions.flat(), throttleTime: 0, clientSideThrottleTime }
+  return { frame: bytes, errorCode, partitions: partitions.flat(), throttleTime: 0, clientSideThrottleTime }
 }
 
 export const fetchRequest = (from: readonly FetchFrom[], options: FetchOptions): ApiRequest => ({

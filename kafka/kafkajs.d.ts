@@ -163,6 +163,17 @@ declare module 'kafkajs/src/consumer/assignerProtocol.js' {
   export default protocol
 }
 
+declare module 'kafkajs/src/network/connection.js' {
+  import type { Socket } from 'node:net'
+  export default class Connection {
+    readonly socket: Socket
+    readonly authHandlers: { onSuccess(answer: Buffer): void } | null
+    readonly authExpectResponse: boolean
+    readonly requestQueue: { fulfillRequest(answer: { size: number; correlationId: number; payload: Buffer }): void }
+    processData(bytes: Buffer): void
+  }
+}
+
 declare module 'kafkajs/src/network/requestQueue/index.js' {
   export default class RequestQueue {
     pending: readonly unknown[]

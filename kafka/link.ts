@@ -6,7 +6,9 @@ import { isIP, connect as netConnect, type Socket } from 'node:net'
 import { connect as tlsConnect } from 'node:tls'
 import Cluster, { type ApiRequest, type Broker, type SocketRequest } from 'kafkajs/src/cluster/index.js'
 import kafkajsErrors from 'kafkajs/src/protocol/error.js'
+import { mendAnswers } from './answers.js'
 import type { TopicPartition } from './client.js'
+import { Framing } from './framing.js'
 import { logBridge } from './log_bridge.js'
 import type { KafkajsConfig } from './options.js'
 import type { Log } from './ports.js'
@@ -40,6 +42,7 @@ export class Link {
 
   constructor(config: KafkajsConfig, log: Log) {
     mendRequestQueue()
+    mendAnswers()
     this.cluster = new Cluster({
       ...config,
       logger: logBridge(log),
@@ -136,11 +139,26 @@ export class Link {
     if (this.isClosed) throw new Error('closed')
     const socket = ssl
       ? tlsConnect({ host, port, ...(isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
-      : netConnect({ host, port }, onConnect)
+      : framed(host, port, onConnect)
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
     socket.setNoDelay(true)
     this.sockets.add(socket)
     socket.once('close', () => this.sockets.delete(socket))
     return socket
   }
+}
+
+/** Emits `data` for each whole answer. TLS has no such way: its bytes are decrypted into buffers of their own. */
+const framed = (host: string, port: number, onConnect: () => void): Socket => {
+  const framing = new Framing(answer => socket.emit('data', answer))
+  const read = (bytes: number): boolean => {
+    try {
+      framing.filled(bytes)
+    } catch (error) {
+      socket.destroy(error as Error)
+    }
+    return true
+  }
+  const socket = netConnect({ host, port, onread: { buffer: () => framing.room, callback: read } }, onConnect)
+  return socket
 }

@@ -6,6 +6,7 @@ import type { AssignedPartition, FetchedBatch, Gap, TopicPartition, Unreadable }
 import { Cursor } from './cursor.js'
 import { type KafkaError, kafkaError } from './errors.js'
 import { type FetchAnswer, type FetchedPartition, type FetchOptions, fetchRequest } from './fetch.js'
+import { frames } from './frames.js'
 import { keyOf, type Link, protocolError } from './link.js'
 import type { Clock } from './ports.js'
 import { Batches, type Decoded } from './record_batch.js'
@@ -39,7 +40,7 @@ interface Ready {
   readonly cursor: Cursor
   readonly version: number
   readonly batches: Batches
-  readonly bytes: number
+  readonly bytes: Buffer
   readonly highWatermark: number
   /** The offset behind what was handed out. */
   from: number
@@ -80,8 +81,7 @@ export class Reader {
     for (const cursor of this.cursors.values()) cursor.version++
     this.cursors.clear()
     this.sought.clear()
-    this.ready = []
-    this.readyBytes = 0
+    this.drop(() => true)
     this.retry?.cancel()
     this.retry = undefined
   }
@@ -225,6 +225,7 @@ export class Reader {
       if (partition.errorCode === 0) this.take(cursor, partition)
       else failure = (await this.refused(link, cursor, partition.errorCode)) ?? failure
     }
+    frames.release(answer.frame)
     if (failure) this.events.failing(failure)
     // A fetch of the others says nothing of those that wait to be asked for again.
     else if (!this.active.some(({ refused }) => refused)) this.events.recovered()
@@ -241,7 +242,8 @@ export class Reader {
     if (batches.done) return
     // Lengths are believed until they are checked, when it is their turn: never beyond what there is to read.
     cursor.position = Math.max(from, Math.min(batches.end, highWatermark))
-    this.ready.push({ cursor, version, batches, bytes: bytes.length, highWatermark, from })
+    frames.hold(bytes)
+    this.ready.push({ cursor, version, batches, bytes, highWatermark, from })
     this.readyBytes += bytes.length
     cursor.movedAt = this.clock.monotonic()
     this.notify()
@@ -261,7 +263,16 @@ export class Reader {
       if (decoded.next > first.from) {
         const { topic, partition } = cursor
         const { records, next } = decoded
-        handed.push({ topic, partition, generation: this.generation, from: first.from, records, next, highWatermark })
+        handed.push({
+          topic,
+          partition,
+          generation: this.generation,
+          from: first.from,
+          records,
+          next,
+          highWatermark,
+          release: held(first.bytes),
+        })
         first.from = decoded.next
         room -= decoded.bytes
       }
@@ -314,7 +325,10 @@ export class Reader {
   private drop(which: (ready: Ready) => boolean): Ready[] {
     const dropped = this.ready.filter(which)
     this.ready = this.ready.filter(each => !which(each))
-    this.readyBytes = this.ready.reduce((sum, { bytes }) => sum + bytes, 0)
+    for (const { bytes } of dropped) {
+      this.readyBytes -= bytes.length
+      frames.release(bytes)
+    }
     return dropped
   }
 
@@ -336,5 +350,15 @@ export class Reader {
       if (Number.isFinite(next)) this.pumpLater(next - this.clock.monotonic())
     })
     this.retry = { at, cancel }
+  }
+}
+
+/** Holds the frame; the result lets go of it, once. */
+const held = (bytes: Buffer): (() => void) => {
+  frames.hold(bytes)
+  let over = false
+  return () => {
+    if (!over) frames.release(bytes)
+    over = true
   }
 }

@@ -140,7 +140,10 @@ export class Intake implements MemberListener {
 
   private take(batch: FetchedBatch): void {
     const lane = this.lanes.get(keyOf(batch))
-    if (!lane || lane.generation !== batch.generation || lane.onHold) return
+    if (!lane || lane.generation !== batch.generation || lane.onHold) {
+      batch.release()
+      return
+    }
     let bytes = 0
     for (const { key, value } of batch.records) bytes += (key?.length ?? 0) + (value?.length ?? 0)
     let release: () => void
@@ -148,10 +151,15 @@ export class Intake implements MemberListener {
       release = this.admission.reserve(bytes)
     } catch (error) {
       this.postpone(lane, batch, error)
+      batch.release()
       return
     }
     this.telemetry.received(lane.partition, batch.records.length, bytes)
-    lane.offer(batch, release)
+    lane.offer(batch, () => {
+      release()
+      // When the lane has ended, some of it may be on its way still.
+      if (!lane.ended) batch.release()
+    })
   }
 
   /** Memory is short: it stays at the broker until there is room. */

@@ -82,6 +82,8 @@ export class KafkaDriver implements Driver {
   private generation: number | undefined
   /** Fetched and not handed out yet. */
   private fetched: FetchedBatch[] = []
+  /** Handed out whole: read until the next poll. */
+  private handedOut: FetchedBatch[] = []
   private readonly waiting = new Set<() => void>()
   /** Why nothing is read any more. */
   private ended: ReadingEnded | undefined
@@ -150,6 +152,7 @@ export class KafkaDriver implements Driver {
     while (!this.member && !this.ended && !this.closing.signal.aborted && !this.woken)
       await new Promise<void>(resolve => (this.notify = resolve))
     this.woken = false
+    for (const batch of this.handedOut.splice(0)) batch.release()
     const { member } = this
     if (this.ended) throw this.ended
     if (this.closing.signal.aborted) throw new Error('the stream is closed')
@@ -409,7 +412,7 @@ export class KafkaDriver implements Driver {
       if (!place || from > place.handed) {
         // Fetched before the partition began again further back.
         if (place) this.member?.seek({ topic, partition }, place.handed)
-        this.fetched.shift()
+        this.handedOut.push(this.fetched.shift()!)
         continue
       }
       let index = fetched.findIndex(({ offset }) => offset >= place.handed)
@@ -423,7 +426,7 @@ export class KafkaDriver implements Driver {
       }
       if (index === fetched.length) {
         place.handed = next
-        this.fetched.shift()
+        this.handedOut.push(this.fetched.shift()!)
       }
     }
     if (foreign > 0) this.events.foreign(foreign)

@@ -29,6 +29,8 @@ interface Sighting {
 const WORKLOADS = 6
 const SESSION_MS = 6000
 const COMMIT_MS = 300
+/** A gateway that thaws lays on the log what senders have long sent to another one: known as a copy as far back as `history`. */
+const HISTORY_MS = 30_000
 /** Around a blow: what was emitted since the last checkpoint, and until those who go on have settled. */
 const BEFORE_MS = 2000
 const AFTER_MS = 2 * SESSION_MS
@@ -50,14 +52,14 @@ export class Chaos {
   }
 
   static async prepare(options: ChaosOptions): Promise<Chaos> {
-    const { brokers, exactlyOnce } = options
+    const { brokers, exactlyOnce, freeze } = options
     const client = testClient(brokers)
     const [spans, metrics, logs] = [await newTopic(client, 3), await newTopic(client, 1), await newTopic(client, 1)]
     const cluster = `driver: kafka, brokers: ${JSON.stringify(brokers)}, topic: ${uniqueName('stream')}, partitions: 6`
     const times = `session_timeout: ${SESSION_MS}ms, commit_interval: ${COMMIT_MS}ms, tick: 500ms`
     const config = `
 receivers: {otlp: {protocols: {http: {endpoint: '127.0.0.1:0'}}}}
-processors: {workload_join: {window: 1s, grace: 2s, max_gap: 2s, history: 10s}}
+processors: {workload_join: {window: 1s, grace: 2s, max_gap: 2s, history: ${freeze + HISTORY_MS}ms}}
 exporters: {kafka: {brokers: ${JSON.stringify(brokers)}, traces: {topic: ${spans}}, metrics: {topic: ${metrics}}, logs: {topic: ${logs}}}}
 streams: {workloads: {${cluster}, ${times}, exactly_once: ${exactlyOnce}}}
 service: {pipelines: {factory: {receivers: [otlp], processors: [workload_join], exporters: [kafka]}}}
