@@ -27,6 +27,8 @@ export interface Consumer extends Lifecycle {
 }
 
 export interface ExporterInstance extends Consumer {
+  /** What it takes, where its options decide; absent = what its component says. */
+  readonly signals?: readonly Signal[]
   /** How correlated events are rendered for an exporter that does not take the signal `events`; absent = delta. */
   readonly temporality?: Temporality
 }

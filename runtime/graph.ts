@@ -132,8 +132,8 @@ class Builder {
     const instance = make(name, () => component.create(config, context))
     this.exporterParts.push({ name, instance, log: context.log })
     const consume: Consume = batch => instance.consume(batch)
-    const { temporality } = instance
-    return { signals: component.signals, temporality, consume: edge(consume, [this.ledger.account('exporter', id)], context.log) }
+    const { temporality, signals = component.signals } = instance
+    return { signals, temporality, consume: edge(consume, [this.ledger.account('exporter', id)], context.log) }
   }
 
   /** Nothing can be done with such a batch, now or later: refusing it would only make its sender, or the join, try for ever. */

@@ -1,11 +1,12 @@
 import { KafkaError } from '../../kafka/index.js'
-import type { Batch } from '../../proto/batch.js'
+import { type Batch, SIGNALS } from '../../proto/batch.js'
 import { OTLP_SIGNALS } from '../../proto/services.js'
 import { WireError } from '../../proto/wire.js'
 import { component } from '../../runtime/component.js'
 import { deliver, deliverAtOnce, type Send } from '../../runtime/delivery/index.js'
 import { PermanentError, RetryableError } from '../../runtime/errors.js'
 import { TRANSACTION, TRANSACTIONS, type Transaction } from '../../runtime/transactions.js'
+import { EventParcels } from './events/index.js'
 import { type Options, options } from './options.js'
 import { Outgoing } from './outgoing.js'
 import { type Parcel, Shipment, TOO_LARGE, type Write } from './shipment.js'
@@ -29,6 +30,8 @@ export default component({
     'Three topics, records keyed by workload': 'brokers: [localhost:9092]\nproducer:\n  compression: lz4\n',
     'Partitions as Java’s clients choose them, by another attribute':
       'brokers: [localhost:9092]\nkey_from_attribute: service.name\nrecord_partitioner:\n  sticky_key:\n    hasher: murmur2\n',
+    'Correlated events as Avro, their schema in a registry':
+      'brokers: [localhost:9092]\nevents:\n  encoding: avro\n  schema_registry:\n    urls: [http://localhost:8081]\n',
     'With TLS and SCRAM':
       'brokers: [kafka-1:9093, kafka-2:9093]\ntls: {}\nauth:\n  sasl:\n    mechanism: SCRAM-SHA-512\n    username: gateway\n    password: secret\n',
   },
@@ -36,6 +39,7 @@ export default component({
     const sorter = new Sorter(config)
     let maxBytes = config.producer.max_message_bytes - headerBytes(config)
     if (maxBytes < LEAST_BYTES) throw new Error('record_headers leave no room for a value: raise producer.max_message_bytes')
+    const events = config.events && new EventParcels(config.events)
     let outgoing: Outgoing | undefined
     let turns = 0
     let under = new WeakMap<Batch, Shipment>()
@@ -51,9 +55,10 @@ export default component({
         throw error
       }
     }
-    const shipmentOf = (batch: Batch, write: Write): Shipment => {
-      if (batch.signal === 'events') throw new PermanentError('Kafka has no topic for events', 'no_topic')
-      return new Shipment(parcelsOf(batch), { encoding: config[batch.signal].encoding, maxBytes }, write)
+    const shipmentOf = async (batch: Batch, write: Write): Promise<Shipment> => {
+      if (batch.signal !== 'events') return new Shipment(parcelsOf(batch), { encoding: config[batch.signal].encoding, maxBytes }, write)
+      if (!events) throw new PermanentError('no topic for correlated events: set events', 'no_topic')
+      return new Shipment(await events.parcels(batch), { encoding: 'otlp_proto', maxBytes }, write)
     }
     const writeInto =
       (transaction?: Transaction): Write =>
@@ -73,8 +78,8 @@ export default component({
           throw new RetryableError(String(error), 'transaction', undefined, { cause: error })
         }
       }
-    const send: Send = batch => {
-      const shipment = under.get(batch) ?? shipmentOf(batch, writeInto())
+    const send: Send = async batch => {
+      const shipment = under.get(batch) ?? (await shipmentOf(batch, writeInto()))
       under.set(batch, shipment)
       return shipment.send()
     }
@@ -82,13 +87,14 @@ export default component({
     const sendWithin: Send = async batch => {
       const transaction = context.host.get(TRANSACTIONS).get(batch.metadata[TRANSACTION] ?? '')
       if (!transaction) throw new RetryableError('its transaction is over', 'transaction')
-      return shipmentOf(batch, writeWithin(transaction)).send()
+      return (await shipmentOf(batch, writeWithin(transaction))).send()
     }
     const delivery = deliver(config, send, context)
     const within = deliverAtOnce(config.timeout, sendWithin, context)
     return {
       consume: batch => (TRANSACTION in batch.metadata ? within(batch) : delivery.consume(batch)),
       temporality: config.temporality,
+      ...(events ? { signals: SIGNALS } : {}),
       async start() {
         outgoing = await Outgoing.open(config, context)
         under = new WeakMap()

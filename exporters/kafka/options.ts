@@ -4,9 +4,8 @@ import { duration, headers } from '../../config/options.js'
 import { WORKLOAD_ID } from '../../proto/vocabulary/attributes.js'
 import { deliveryOptions } from '../../runtime/delivery/index.js'
 import { temporality } from '../../runtime/temporality.js'
-
-/** Topic names as the broker allows them. */
-export const TOPIC = /^[a-zA-Z0-9._-]{1,249}$/
+import { eventOptions } from './events/options.js'
+import { TOPIC } from './topic.js'
 
 const signal = (topic: string) =>
   z
@@ -73,6 +72,11 @@ export const options = z
     traces: signal('otlp_spans').describe('Where spans go.'),
     metrics: signal('otlp_metrics').describe('Where data points go.'),
     logs: signal('otlp_logs').describe('Where log records go.'),
+    events: eventOptions
+      .optional()
+      .describe(
+        'Correlated events go to a topic of their own, each as one record. Absent = as data points and log records, like everywhere.',
+      ),
     topic_from_attribute: z
       .string()
       .default('')

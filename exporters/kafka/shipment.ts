@@ -12,6 +12,8 @@ import type { Part } from './sort.js'
 /** A part with its turn among those without a key: taken once, so that a repeated attempt goes to the same partition. */
 export interface Parcel extends Part {
   readonly turn: number
+  /** Encoded already: correlated events are. */
+  readonly value?: Buffer
 }
 
 export type Write = (parcel: Parcel, value: Buffer) => Promise<void>
@@ -72,7 +74,7 @@ export class Shipment {
   private async ship(parcel: Parcel): Promise<void> {
     const { key, batch } = parcel
     try {
-      const value = encode(batch, this.options.encoding)
+      const value = parcel.value ?? encode(batch, this.options.encoding)
       const bytes = value.length + (key?.length ?? 0)
       if (bytes > this.options.maxBytes)
         return await this.halves(parcel, 'an item is too large for a record: raise producer.max_message_bytes')

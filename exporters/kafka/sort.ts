@@ -6,7 +6,8 @@ import { countItems } from '../../proto/inspect.js'
 import { LogView } from '../../proto/views/logs.js'
 import { ResourceView } from '../../proto/views/resource.js'
 import { SpanView } from '../../proto/views/traces.js'
-import { type Options, TOPIC } from './options.js'
+import type { Options } from './options.js'
+import { TOPIC } from './topic.js'
 
 export interface Part {
   readonly topic: string

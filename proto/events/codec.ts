@@ -164,6 +164,34 @@ export const encodeEvent = (event: CorrelatedEvent): Uint8Array => {
   return writer.finish()
 }
 
+/** The event as a CorrelatedEvent message alone. */
+export const encodeBareEvent = (event: CorrelatedEvent): Uint8Array => {
+  const writer = new Writer(1024)
+  writeMessage(writer, 'CorrelatedEvent', event as unknown as Plain)
+  return writer.finish()
+}
+
+/** Names as in the published schemas; what is unknown is null. */
+export interface Datum {
+  [name: string]: string | number | boolean | Buffer | Datum | null | Datum[] | (string | number)[]
+}
+
+/** The event as data of events.avsc. */
+export const datumOf = (event: CorrelatedEvent): Datum => datum('CorrelatedEvent', event as unknown as Plain)
+
+const datum = (name: MessageName, message: Plain): Datum => {
+  const result: Datum = {}
+  for (const [, field, type] of MESSAGES[name]) {
+    const value = message[field]
+    const one = (each: Value): Value | Datum | Buffer =>
+      isMessage(type) ? datum(type, each as Plain) : each instanceof Uint8Array ? Buffer.from(each) : each
+    result[snakeCase(field)] = (value === undefined ? null : Array.isArray(value) ? value.map(one) : one(value)) as Datum[string]
+  }
+  return result
+}
+
+const snakeCase = (name: string): string => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+
 /** Events that are encoded when their bytes are asked for; nobody changes them from here on. */
 class EventList implements Content {
   private encoded: readonly Uint8Array[] | undefined

@@ -1,0 +1,41 @@
+/** Correlated events on a topic of their own: one record an event, its key the workload, so that a workload's windows stay in order. */
+import type { Batch } from '../../../proto/batch.js'
+import { decodeEvents, eventsBatch } from '../../../proto/events/codec.js'
+import type { CorrelatedEvent } from '../../../proto/events/event.js'
+import { WireError } from '../../../proto/wire.js'
+import { PermanentError } from '../../../runtime/errors.js'
+import type { Parcel } from '../shipment.js'
+import { type EncodeEvent, eventEncoder } from './encoding.js'
+import type { EventOptions } from './options.js'
+import { SchemaRegistry } from './registry.js'
+
+export class EventParcels {
+  private encode: Promise<EncodeEvent> | undefined
+
+  constructor(private readonly options: EventOptions) {}
+
+  /** Rejects with RetryableError while their schema cannot be had, with PermanentError when the batch cannot be read. */
+  async parcels(batch: Batch): Promise<Parcel[]> {
+    const { topic, schema_registry: registry } = this.options
+    this.encode ??= eventEncoder(this.options, registry && new SchemaRegistry(registry, topic))
+    const encode = await this.encode
+    return Promise.all(
+      read(batch).map(async event => ({
+        topic,
+        key: Buffer.from(event.workloadId),
+        batch: eventsBatch([event], batch.metadata),
+        turn: 0,
+        value: await encode(event),
+      })),
+    )
+  }
+}
+
+const read = (batch: Batch): CorrelatedEvent[] => {
+  try {
+    return decodeEvents(batch)
+  } catch (error) {
+    if (error instanceof WireError) throw new PermanentError(`unreadable correlated events: ${error.message}`, 'bad_data', { cause: error })
+    throw error
+  }
+}
