@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { freePort } from '../simulator/gateway.js'
+import type { FillOptions } from './kafka.js'
 import type { LoadResult } from './load.js'
 import { ownMetrics, sumOf } from './own-metrics.js'
 import { printTable, type Row, summarise } from './report.js'
@@ -16,6 +17,7 @@ import { missingCollector, type Peer, Subject } from './subject.js'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const OTHER_CORES = '1'
+const DRAIN_TIMEOUT_MS = 60_000
 
 /** A helper process on the other cores, spoken to by messages. */
 const helper = (script: string, args: string[] = []) => {
@@ -54,13 +56,69 @@ const { values } = parseArgs({
 
 const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
+const brokers = process.env.KAFKA_BROKERS ?? ''
+const topicOf = (peer: Peer): string => `bench-${peer}-${Date.now()}`
+
+/** From a topic that is full: from a fifth of it to its end, so that nothing of the start counts. */
+const drain = async (scenario: Scenario, options: Omit<FillOptions, 'topic'>, peer: Peer): Promise<Row> => {
+  const topic = topicOf(peer)
+  const filler = helper('kafka.js', [brokers])
+  filler.ask({ ...options, topic })
+  const acknowledged = await filler.next<number[]>('written')
+  const total = acknowledged.reduce((sum, times) => sum + times, 0) * options.spans
+  const sink = helper('sink.js')
+  const send = await sink.next<number>('port')
+  const ports = { receive: 0, send, metrics: await freePort(), topic }
+  // The Collector listens nowhere here: whether it runs is seen at the sink.
+  const subject = await Subject.start(peer, scenario.yaml(ports, peer), peer === 'gateway' ? ports.metrics : send)
+  const reached = async (spans: number) => {
+    const deadline = performance.now() + DRAIN_TIMEOUT_MS
+    for (;;) {
+      sink.ask('counts')
+      const counts = await sink.next<SinkCounts>('counts')
+      if (counts.spans >= spans) return { counts, at: performance.now(), cpu: subject.usage().cpu }
+      if (performance.now() > deadline) throw new Error(`${peer}: ${counts.spans} of ${total} spans after ${DRAIN_TIMEOUT_MS / 1000} s`)
+      await sleep(50)
+    }
+  }
+  try {
+    const idle = subject.usage().resident
+    const from = await reached(total / 5)
+    const to = await reached(total)
+    await sleep(scenario.settleMillis ?? 700)
+    const { counts: after } = await reached(total)
+    return summarise({
+      scenario: scenario.name,
+      peer,
+      result: { acknowledged, refused: {}, retryable: 0, p50: Number.NaN, p99: Number.NaN },
+      after,
+      spans: options.spans,
+      delivered: to.counts.spans - from.counts.spans,
+      seconds: (to.at - from.at) / 1000,
+      cpu: to.cpu - from.cpu,
+      peak: subject.usage().peak,
+      limitMiB: undefined,
+      idle,
+      readyAfter: subject.readyAfter,
+      bytes: after.bytes,
+      notes: {},
+    })
+  } finally {
+    await subject.stop()
+    filler.kill()
+    sink.kill()
+  }
+}
+
 const measure = async (scenario: Scenario, peer: Peer): Promise<Row> => {
   const { load } = scenario
-  const sink = helper('sink.js', [String(scenario.sinkMessagesPerSecond ?? '')])
+  if (load.script === 'kafka.js') return drain(scenario, load.options, peer)
+  const topic = topicOf(peer)
+  const sink = scenario.toKafka ? helper('kafka.js', [brokers, topic]) : helper('sink.js', [String(scenario.sinkMessagesPerSecond ?? '')])
   const send = await sink.next<number>('port')
-  const ports = { receive: await freePort(), send, metrics: await freePort() }
+  const ports = { receive: await freePort(), send, metrics: await freePort(), topic }
   const readyPort = scenario.own ? ports.metrics : ports.receive
-  const subject = await Subject.start(peer, scenario.yaml(ports), readyPort, [
+  const subject = await Subject.start(peer, scenario.yaml(ports, peer), readyPort, [
     ...(scenario.watchPauses ? ['--import', join(here, 'pause.js')] : []),
     ...(values.node?.split(' ') ?? []),
   ])

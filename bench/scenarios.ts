@@ -1,13 +1,17 @@
 /** What is measured, as data. Every yaml is read by the gateway and by the Collector alike. */
 import type { Protocol } from './client.js'
 import type { FactoryLoadOptions } from './factory-load.js'
+import type { FillOptions } from './kafka.js'
 import type { LoadOptions } from './load.js'
+import type { Peer } from './subject.js'
 import { addressesOf, type TargetsOptions } from './targets.js'
 
 export interface Ports {
   receive: number
   send: number
   metrics: number
+  /** Of a scenario on Kafka: made for this run alone. */
+  topic: string
 }
 
 export interface Scenario {
@@ -19,11 +23,15 @@ export interface Scenario {
     | { script: 'load.js'; options: Omit<LoadOptions, 'port'> }
     | { script: 'factory-load.js'; options: Omit<FactoryLoadOptions, 'port'> }
     | { script: 'targets.js'; options: Omit<TargetsOptions, 'port'> }
+    /** A topic that is full before the measured process starts; measured is how it empties it. */
+    | { script: 'kafka.js'; options: Omit<FillOptions, 'topic'> }
+  /** The backend is a topic. */
+  toKafka?: true
   /** What is counted; absent = spans. */
   item?: 'series'
   /** A backend that takes only so many messages a second. */
   sinkMessagesPerSecond?: number
-  yaml: (ports: Ports) => string
+  yaml: (ports: Ports, peer: Peer) => string
   /** Figures the gateway tells about itself when the load ends: title → series, as `sumOf` reads it. Its yaml serves metrics. */
   own?: Readonly<Record<string, string>>
   /** The gateway tells how long its event loop stood still. */
@@ -93,6 +101,30 @@ const KAFKA = process.env.KAFKA_BROKERS
 /** A topic of its own for each run. */
 const kafkaStream = (brokers: string): string =>
   `{ driver: kafka, brokers: [${brokers}], topic: bench-${process.pid}-${Date.now()}, retention: 1h }`
+
+const QUEUE = 'sending_queue: { enabled: true, queue_size: 200, block_on_overflow: true }'
+const QUIET = (metrics: number, peer: Peer) =>
+  `telemetry: { metrics: ${peer === 'gateway' ? `{ address: 127.0.0.1:${metrics} }` : '{ level: none }'}, logs: { level: error } }`
+
+const kafkaToOtlp = ({ send, metrics, topic }: Ports, peer: Peer): string => `
+receivers:
+  kafka: { brokers: ['${KAFKA}'], group_id: ${topic}-${peer}, initial_offset: earliest, traces: { topics: [${topic}] } }
+exporters:
+  otlp_grpc: { endpoint: 127.0.0.1:${send}, tls: { insecure: true }, compression: none, ${QUEUE} }
+service:
+  ${QUIET(metrics, peer)}
+  pipelines: { traces: { receivers: [kafka], exporters: [otlp_grpc] } }
+`
+
+const otlpToKafka = ({ receive, metrics, topic }: Ports, peer: Peer): string => `
+receivers:
+  otlp: { protocols: { grpc: { endpoint: 127.0.0.1:${receive}, max_recv_msg_size_mib: 64 } } }
+exporters:
+  kafka: { brokers: ['${KAFKA}'], traces: { topic: ${topic} }, producer: { required_acks: -1, compression: none, max_message_bytes: 1000000 }, ${QUEUE} }
+service:
+  ${QUIET(metrics, peer)}
+  pipelines: { traces: { receivers: [otlp], exporters: [kafka] } }
+`
 
 const TARGETS = 100
 const scraped = ({ receive, send, metrics }: Ports) => `
@@ -191,6 +223,27 @@ export const scenarios: readonly Scenario[] = [
       },
     }),
   ),
+  ...(KAFKA
+    ? [100, 1000].map(
+        (spans): Scenario => ({
+          name: `Kafka to OTLP, ${spans} spans a record`,
+          about: 'one partition that is full, read to its end; uncompressed',
+          load: { script: 'kafka.js', options: { pool: 32, spans, requests: 1_500_000 / spans } },
+          yaml: kafkaToOtlp,
+        }),
+      )
+    : []),
+  ...(KAFKA
+    ? [100, 1000].map(
+        (spans): Scenario => ({
+          name: `OTLP to Kafka, ${spans} spans a request`,
+          about: 'one partition, acks of all replicas, uncompressed',
+          load: sending({ ...base, spans, pool: spans === 100 ? 200 : 32 }),
+          toKafka: true,
+          yaml: otlpToKafka,
+        }),
+      )
+    : []),
   {
     name: 'scrape',
     about: '100 targets of 1,000 series, every 5 s',

@@ -54,9 +54,24 @@ export const eachSpanId = (message: Uint8Array, see: (id: number) => void): void
 }
 
 /** `messagesPerSecond` makes it a slow backend. */
+/** Spans seen, by id. */
+export class SpanBook {
+  spans = 0
+  ids = new Uint32Array(1 << 16)
+
+  readonly see = (id: number): void => {
+    this.spans++
+    if (id >= this.ids.length) {
+      const grown = new Uint32Array(id * 2)
+      grown.set(this.ids)
+      this.ids = grown
+    }
+    this.ids[id]!++
+  }
+}
+
 export const startSink = async (messagesPerSecond?: number): Promise<{ port: number; counts: () => SinkCounts; close: () => void }> => {
-  let seen = new Uint32Array(1 << 16)
-  let spans = 0
+  const book = new SpanBook()
   let bytes = 0
   let points = 0
   let records = 0
@@ -73,16 +88,7 @@ export const startSink = async (messagesPerSecond?: number): Promise<{ port: num
       const body = framed[0] === 1 ? gunzipSync(framed.subarray(5)) : framed.subarray(5)
       if (headers[':path'] === METRICS) points += inspect('metrics', body)
       else if (headers[':path'] !== TRACES) records += inspect('logs', body)
-      else
-        eachSpanId(body, id => {
-          spans++
-          if (id >= seen.length) {
-            const grown = new Uint32Array(id * 2)
-            grown.set(seen)
-            seen = grown
-          }
-          seen[id]!++
-        })
+      else eachSpanId(body, book.see)
       const answer = () => {
         if (stream.destroyed) return
         stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto' }, { waitForTrailers: true })
@@ -98,12 +104,12 @@ export const startSink = async (messagesPerSecond?: number): Promise<{ port: num
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   return {
     port: (server.address() as AddressInfo).port,
-    counts: () => ({ spans, bytes, ids: seen, points, records }),
+    counts: () => ({ spans: book.spans, bytes, ids: book.ids, points, records }),
     close: () => server.close(),
   }
 }
 
-if (process.send && process.argv[1]?.endsWith('sink.js')) {
+if (process.send && process.argv[1]?.endsWith('/sink.js')) {
   const rate = Number(process.argv[2])
   const sink = await startSink(rate || undefined)
   process.send({ port: sink.port })

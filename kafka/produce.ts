@@ -17,17 +17,17 @@ export interface ProducedPartition extends TopicPartition {
   readonly errorCode: number
 }
 
+/** One encoder of the right size: each that is put into another one copies all that it holds. */
 const encode = (batches: readonly EncodedBatch[], transactionalId: string | null, timeout: number): Encoder => {
-  const size = batches.reduce((sum, { bytes }) => sum + bytes.length + 64, 256)
-  return new Encoder(size)
-    .writeString(transactionalId)
-    .writeInt16(ALL_IN_SYNC_REPLICAS)
-    .writeInt32(timeout)
-    .writeArray(
-      byTopic(batches, ({ partition, bytes }) => new Encoder(bytes.length + 16).writeInt32(partition).writeBytes(bytes)).map(
-        ({ topic, partitions }) => new Encoder(size).writeString(topic).writeArray(partitions),
-      ),
-    )
+  const size = batches.reduce((sum, { topic, bytes }) => sum + bytes.length + 3 * topic.length + 64, 256)
+  const topics = byTopic(batches, batch => batch)
+  const request = new Encoder(size).writeString(transactionalId).writeInt16(ALL_IN_SYNC_REPLICAS).writeInt32(timeout)
+  request.writeInt32(topics.length)
+  for (const { topic, partitions } of topics) {
+    request.writeString(topic).writeInt32(partitions.length)
+    for (const { partition, bytes } of partitions) request.writeInt32(partition).writeBytes(bytes)
+  }
+  return request
 }
 
 const decode = (bytes: Buffer): { partitions: ProducedPartition[]; throttleTime: number; clientSideThrottleTime: number } => {
