@@ -2,11 +2,11 @@
  * `npm run bench [-- --json] [-- --only TEXT] [-- --rounds N] [-- --peer gateway] [-- --node='--cpu-prof']`: the gateway and, where Go is present, the real Collector, on the same yaml in turns.
  * Prints CPU-µs an item, delivered items a second, the sender's p50 and p99, peak memory, lost and duplicate items, output size.
  */
-import { fork } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { freePort } from '../simulator/gateway.js'
+import { helper } from './helper.js'
 import type { FillOptions } from './kafka.js'
 import type { LoadResult } from './load.js'
 import { ownMetrics, sumOf } from './own-metrics.js'
@@ -16,33 +16,7 @@ import type { SinkCounts } from './sink.js'
 import { missingCollector, type Peer, Subject } from './subject.js'
 
 const here = dirname(fileURLToPath(import.meta.url))
-const OTHER_CORES = '1'
 const DRAIN_TIMEOUT_MS = 60_000
-
-/** A helper process on the other cores, spoken to by messages. */
-const helper = (script: string, args: string[] = []) => {
-  const child = fork(join(here, script), args, {
-    execPath: 'taskset',
-    execArgv: ['-c', OTHER_CORES, process.execPath],
-    serialization: 'advanced',
-  })
-  const waiting: ((message: Record<string, unknown>) => void)[] = []
-  const arrived: Record<string, unknown>[] = []
-  child.on('message', message => {
-    const next = waiting.shift()
-    if (next) next(message as Record<string, unknown>)
-    else arrived.push(message as Record<string, unknown>)
-  })
-  return {
-    ask: (message: unknown) => child.send(message as object),
-    next: async <T>(key: string): Promise<T> => {
-      const message = arrived.shift() ?? (await new Promise<Record<string, unknown>>(resolve => waiting.push(resolve)))
-      if (!(key in message)) throw new Error(`expected ${key}, got ${Object.keys(message)}`)
-      return message[key] as T
-    },
-    kill: () => child.kill('SIGKILL'),
-  }
-}
 
 const { values } = parseArgs({
   options: {

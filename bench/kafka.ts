@@ -23,7 +23,7 @@ const clock = {
   },
 }
 
-const clientOf = (brokers: string): KafkaClient => {
+export const clientOf = (brokers: string): KafkaClient => {
   const log = { debug() {}, info() {}, warn: console.error, error: console.error }
   return connect({ brokers: brokers.split(','), clientId: 'bench' }, { clock, log })
 }

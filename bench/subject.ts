@@ -51,14 +51,22 @@ export class Subject {
   }
 
   /** Starts `peer` on `yaml` (the gateway with `nodeArgs` for its engine) and resolves when `port` answers. Throws with the process's own words when it does not within 20 s. */
-  static async start(peer: Peer, yaml: string, port: number, nodeArgs: readonly string[] = []): Promise<Subject> {
+  static start(peer: Peer, yaml: string, port: number, nodeArgs: readonly string[] = []): Promise<Subject> {
+    const commandOf = (folder: string): readonly string[] => {
+      const config = join(folder, 'pipeline.yaml')
+      writeFileSync(config, yaml.replaceAll('$FOLDER', folder))
+      return peer === 'gateway'
+        ? [process.execPath, ...nodeArgs, 'dist/main.js', 'run', '--config', config]
+        : [COLLECTOR, '--config', config]
+    }
+    return Subject.run(peer, commandOf, () => answers(port))
+  }
+
+  /** Starts a command, given a folder of its own, and resolves when it is `ready`. */
+  static async run(name: string, commandOf: (folder: string) => readonly string[], ready: () => Promise<boolean>): Promise<Subject> {
     const folder = mkdtempSync(join(tmpdir(), 'bench-'))
-    const config = join(folder, 'pipeline.yaml')
-    writeFileSync(config, yaml.replaceAll('$FOLDER', folder))
-    const command =
-      peer === 'gateway' ? [process.execPath, ...nodeArgs, 'dist/main.js', 'run', '--config', config] : [COLLECTOR, '--config', config]
     const began = performance.now()
-    const child = spawn('taskset', ['-c', CORE, ...command], {
+    const child = spawn('taskset', ['-c', CORE, ...commandOf(folder)], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, GOMAXPROCS: '1' },
     })
@@ -68,10 +76,10 @@ export class Subject {
     }
     child.stdout?.on('data', keep)
     child.stderr?.on('data', keep)
-    while (!(await answers(port))) {
+    while (!(await ready())) {
       if (child.exitCode !== null || performance.now() - began > 20_000) {
         child.kill('SIGKILL')
-        throw new Error(`${peer} did not start:\n${words}`)
+        throw new Error(`${name} did not start:\n${words}`)
       }
       await new Promise(resolve => setTimeout(resolve, 20))
     }

@@ -8,8 +8,8 @@ import { IdempotentProducer } from './producer.js'
 import { KafkaTransactionalProducer } from './transactions.js'
 
 export * from './client.js'
-export { codecNumber, compress, decompress } from './codecs.js'
 export { type ErrorKind, KafkaError } from './errors.js'
+export { compressBlock, decompressBlock } from './lz4_block.js'
 export type { ConnectOptions, SaslOptions, TlsOptions } from './options.js'
 export type { Clock, Log, Ports } from './ports.js'
 

@@ -11,19 +11,18 @@
  *    26  f64  last event time
  *    34       16 bytes of fingerprint, if any
  *
- * The header `ai_factory.codec` is there when the value is compressed: `lz4`, as an LZ4 frame. Values are compressed one by one (rule 15): what waits stays as it came.
+ * The header `ai_factory.codec` is there when the value is compressed: `lz4_block`, four bytes of length, little endian, and an LZ4 block. Values are compressed one by one (rule 15): what waits stays as it came.
  */
-import { codecNumber, compress, decompress, type IncomingRecord, type OutgoingRecord } from '../../kafka/index.js'
+import { compressBlock, decompressBlock, type IncomingRecord, type OutgoingRecord } from '../../kafka/index.js'
 import { MAX_ENTRY_BYTES, type Outgoing, type Raw } from '../driver.js'
 
 const HEAD_NAME = 'ai_factory.record'
 const CODEC_NAME = 'ai_factory.codec'
-const LZ4 = 'lz4'
-const LZ4_NAME = Buffer.from(LZ4)
+const LZ4_BLOCK = Buffer.from('lz4_block')
 const VERSION = 1
 const HEAD = 34
 const FINGERPRINT = 16
-/** Below this a frame saves nothing. */
+/** Below this a block saves nothing. */
 const WORTH_COMPRESSING = 256
 
 /** `sender` tells the appends of one life of a driver from all others. */
@@ -42,7 +41,7 @@ export const toKafka = (record: Outgoing, topic: string, sender: number, timesta
   const plain = slices.length === 1 ? bufferOf(slices[0]!) : Buffer.concat(slices)
   const packed = pack(plain)
   const headers: [string, Uint8Array][] = [[HEAD_NAME, head]]
-  if (packed !== plain) headers.push([CODEC_NAME, LZ4_NAME])
+  if (packed !== plain) headers.push([CODEC_NAME, LZ4_BLOCK])
   return { topic, partition, key, value: packed, headers, timestamp }
 }
 
@@ -64,7 +63,7 @@ export const fromKafka = (partition: number, record: IncomingRecord): Received |
   for (const [name, value] of record.headers) {
     if (name === HEAD_NAME) head = value
     else if (name === CODEC_NAME) {
-      if (!value?.equals(LZ4_NAME)) return undefined
+      if (!value?.equals(LZ4_BLOCK)) return undefined
       compressed = true
     }
   }
@@ -94,7 +93,7 @@ export const fromKafka = (partition: number, record: IncomingRecord): Received |
 /** The same bytes where compressing them saves nothing. */
 export const pack = (plain: Buffer): Buffer => {
   if (plain.length < WORTH_COMPRESSING) return plain
-  const packed = compress(LZ4, plain)
+  const packed = compressBlock(plain)
   return packed.length < plain.length ? packed : plain
 }
 
@@ -102,7 +101,7 @@ export const pack = (plain: Buffer): Buffer => {
 export const unpack = ({ bytes, compressed }: Packed): Buffer | undefined => {
   if (!compressed) return bytes
   try {
-    return decompress(codecNumber(LZ4), bytes, MAX_ENTRY_BYTES)
+    return decompressBlock(bytes, MAX_ENTRY_BYTES)
   } catch {
     return undefined
   }
