@@ -71,6 +71,8 @@ export interface ProducerOptions {
   /** Milliseconds until a send that is not acknowledged rejects as retryable; whether its records lie on the log is then unknown. */
   readonly timeout: number
   readonly compression?: Compression
+  /** Milliseconds between two requests while more keeps coming: fewer and larger ones. */
+  readonly linger?: number
   /** Bytes of one record batch: at most the topic's max.message.bytes. */
   readonly maxBatchBytes?: number
   /** Bytes of records waiting; above it a send rejects as retryable. */
@@ -123,6 +125,8 @@ export interface MemberOptions {
   readonly maxPartitionBytes?: number
   /** Longest wait of the broker for something to answer with. */
   readonly maxWait?: number
+  /** Milliseconds between two fetches that bring little: fewer and larger ones. */
+  readonly fetchInterval?: number
   /** Bytes of one record batch when decompressed. */
   readonly maxDecompressedBytes?: number
 }

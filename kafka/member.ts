@@ -73,6 +73,7 @@ export class KafkaGroupMember implements GroupMember {
         maxBytes: options.maxBytes ?? MAX_BYTES,
         maxPartitionBytes: options.maxPartitionBytes ?? MAX_PARTITION_BYTES,
         maxDecompressedBytes: options.maxDecompressedBytes ?? MAX_DECOMPRESSED_BYTES,
+        fetchInterval: options.fetchInterval ?? 0,
         requestTimeout: config.requestTimeout,
         rack,
       },

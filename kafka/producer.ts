@@ -34,6 +34,7 @@ export class IdempotentProducer implements Producer {
   private readonly limits = new Map<string, number>()
   private identity: Identity | undefined
   private pendingBytes = 0
+  private lastRequest = Number.NEGATIVE_INFINITY
   private working = false
   private closed = false
 
@@ -87,6 +88,7 @@ export class IdempotentProducer implements Producer {
     // Sends of the same turn go together.
     await Promise.resolve()
     while (this.jobs.length > 0) {
+      await this.linger()
       const round = this.round()
       const { failed, unsure } = await this.deliver(round.records, round.deadline)
       if (unsure) this.identity = undefined
@@ -101,6 +103,14 @@ export class IdempotentProducer implements Producer {
       }
     }
     this.working = false
+  }
+
+  /** One that comes alone goes at once; while more keep coming, requests go `linger` apart. */
+  private async linger(): Promise<void> {
+    const { clock } = this.ports
+    const wait = this.lastRequest + (this.options.linger ?? 0) - clock.monotonic()
+    if (wait > 0 && this.pendingBytes < MAX_REQUEST_BYTES && !this.closed) await sleep(clock, wait)
+    this.lastRequest = clock.monotonic()
   }
 
   /** The next request: the oldest jobs first, one batch per partition. It is given up when the first of them is. */

@@ -20,6 +20,9 @@ const RETRY_MS = 200
 /** One that cannot be read, or not by us. */
 const RETRY_REFUSED_MS = 5_000
 
+/** An answer of so much is no sign of a quiet topic. */
+const MUCH_BYTES = 512 * 1024
+
 export interface ReaderEvents {
   link(): Promise<Link>
   /** The link does not work: the next `link()` is another one. */
@@ -32,6 +35,8 @@ export interface ReaderEvents {
 
 export interface ReaderOptions extends FetchOptions {
   readonly requestTimeout: number
+  /** Milliseconds between fetches from one broker that bring little. */
+  readonly fetchInterval: number
   readonly maxDecompressedBytes: number
 }
 
@@ -51,6 +56,8 @@ export class Reader {
   /** Positions asked for before the partitions are read. */
   private readonly sought = new Map<string, number>()
   private readonly fetching = new Set<number>()
+  /** By broker: monotonic time before which it is left alone, so that more has come by then. */
+  private readonly resting = new Map<number, number>()
   private ready: Ready[] = []
   private readyBytes = 0
   private generation = -1
@@ -191,6 +198,12 @@ export class Reader {
     const leaders = link.byLeader(wanted)
     for (const [nodeId, cursors] of leaders) {
       if (this.fetching.has(nodeId)) continue
+      const rest = (this.resting.get(nodeId) ?? 0) - now
+      if (rest > 0) {
+        this.pumpLater(rest)
+        continue
+      }
+      this.resting.set(nodeId, now + this.options.fetchInterval)
       this.fetching.add(nodeId)
       void this.fetch(link, nodeId, cursors).finally(() => {
         this.fetching.delete(nodeId)
@@ -215,6 +228,8 @@ export class Reader {
       if (!link.closed) this.events.broken(link, kafkaError('fetch', error))
       return
     }
+    // There is more where this came from.
+    if (answer.frame.length >= MUCH_BYTES) this.resting.delete(nodeId)
     const answered = new Map(answer.partitions.map(each => [keyOf(each), each]))
     let failure: KafkaError | undefined
     for (const [index, cursor] of cursors.entries()) {

@@ -159,10 +159,8 @@ export class Sequenced {
       const link = await within(this.ports.clock, remaining, 'connect', this.connected(batches.map(({ topic }) => topic)))
       const leaders = link.byLeader(batches)
       const led = new Set([...leaders.values()].flat())
-      fail(
-        batches.filter(batch => !led.has(batch)),
-        protocolError(LEADER_NOT_AVAILABLE),
-      )
+      const leaderless = batches.filter(batch => !led.has(batch))
+      if (leaderless.length > 0) fail(leaderless, protocolError(LEADER_NOT_AVAILABLE))
       await Promise.all(
         Array.from(leaders, ([nodeId, some]) => this.ask(link, nodeId, some, remaining, errors).catch(error => fail(some, error))),
       )

@@ -47,6 +47,7 @@ const kafkaDriver = async (stream: string, options: Extract<StreamOptions, { dri
       sessionTimeout: options.session_timeout,
       produceTimeout: options.produce_timeout,
       fetchBytes: options.max_fetch_size,
+      syncInterval: options.sync_interval,
       exactlyOnce: options.exactly_once,
     },
     ports,

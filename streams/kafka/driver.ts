@@ -52,6 +52,8 @@ export interface KafkaStreamOptions {
   readonly produceTimeout: number
   /** Bytes of one fetch. */
   readonly fetchBytes: number
+  /** Milliseconds that requests are apart while more keeps coming, appends and fetches alike. */
+  readonly syncInterval?: number
   /** Outputs leave in transactions. */
   readonly exactlyOnce?: boolean
 }
@@ -253,7 +255,19 @@ export class KafkaDriver implements Driver {
 
   private async begin(away: () => void): Promise<void> {
     const { client, options, events, ports, closing } = this
-    const { stream, topic, partitions, replication, topicConfig, topicLeast = {}, group, instanceId, sessionTimeout, fetchBytes } = options
+    const {
+      stream,
+      topic,
+      partitions,
+      replication,
+      topicConfig,
+      topicLeast = {},
+      group,
+      instanceId,
+      sessionTimeout,
+      fetchBytes,
+      syncInterval = 0,
+    } = options
     let late = false
     const failing = (error: Error): void => {
       late = true
@@ -267,8 +281,15 @@ export class KafkaDriver implements Driver {
       throw new Error(`stream ${stream}: ${(error as Error).message}`, { cause: error })
     }
     if (late) events.recovered()
-    this.producer = client.producer({ timeout: options.produceTimeout })
-    const asked = { group, topics: [topic], sessionTimeout, maxBytes: fetchBytes, maxPartitionBytes: fetchBytes }
+    this.producer = client.producer({ timeout: options.produceTimeout, linger: syncInterval })
+    const asked = {
+      group,
+      topics: [topic],
+      sessionTimeout,
+      maxBytes: fetchBytes,
+      maxPartitionBytes: fetchBytes,
+      fetchInterval: syncInterval,
+    }
     this.member = client.member({ ...asked, ...(instanceId === undefined ? {} : { instanceId }) }, this.listener())
     this.notify()
   }
