@@ -52,19 +52,24 @@ describeBoth('Kafka between a Collector and the gateway', () => {
     writeFileSync(join(folder, 'config.yaml'), yaml)
     const child: ChildProcess = spawn(COLLECTOR, ['--config', join(folder, 'config.yaml')], { stdio: ['ignore', 'ignore', 'pipe'] })
     let words = ''
-    child.stderr?.on('data', chunk => (words = (words + chunk).slice(-8000)))
+    let ready = false
+    child.stderr?.on('data', chunk => {
+      words += chunk
+      // It says much in little time, and only the end of it is kept.
+      ready ||= words.includes('Everything is ready')
+      words = words.slice(-8000)
+    })
     ends.push(async () => {
       if (child.exitCode === null && child.kill()) await once(child, 'exit')
       rmSync(folder, { recursive: true, force: true })
     })
-    await until(
-      'the Collector runs',
-      () => {
-        if (child.exitCode !== null) throw new Error(words)
-        return words.includes('Everything is ready')
-      },
-      120_000,
-    )
+    const runs = () => {
+      if (child.exitCode !== null) throw new Error(words)
+      return ready
+    }
+    await until('the Collector runs', runs, 120_000).catch((error: unknown) => {
+      throw new Error(`${String(error)}, and says:\n${words}`)
+    })
   }
   const parts = () => {
     const clock = new SystemClock()
