@@ -5,7 +5,6 @@
  */
 import {
   type AssignedPartition,
-  type FetchedBatch,
   type Gap,
   type GroupMember,
   type KafkaClient,
@@ -27,11 +26,12 @@ import {
 } from '../driver.js'
 import type { Ports } from '../ports.js'
 import { Refusal } from '../stream.js'
+import { Arrivals, type Position } from './arrivals.js'
 import { fromCommit, toCommit } from './checkpoint.js'
 import { type KafkaEvents, kafkaEvents } from './events.js'
 import { News } from './news.js'
 import { PartitionProducers } from './partition_producers.js'
-import { fromKafka, pack, type Received, toKafka } from './record.js'
+import { pack, type Received, toKafka } from './record.js'
 import { Shelf } from './shelf.js'
 import { pause, persistentTopic } from './topic.js'
 
@@ -64,9 +64,7 @@ const NOTHING: Polled = { assigned: [], revoked: [], records: [] }
 const MOST_SENDERS = 2 ** 48
 
 /** A partition that is ours. */
-interface Place {
-  /** The offset behind what was handed to the engine. */
-  handed: number
+interface Place extends Position {
   /** What stands for the partition at the broker, as far as is known: committed, or on its way when the answer was lost. */
   committed: string | undefined
   attempted: string | undefined
@@ -82,10 +80,7 @@ export class KafkaDriver implements Driver {
   private producer: Producer | undefined
   private member: GroupMember | undefined
   private generation: number | undefined
-  /** Fetched and not handed out yet. */
-  private fetched: FetchedBatch[] = []
-  /** Handed out whole: read until the next poll. */
-  private handedOut: FetchedBatch[] = []
+  private readonly arrivals = new Arrivals()
   private readonly waiting = new Set<() => void>()
   /** Why nothing is read any more. */
   private ended: ReadingEnded | undefined
@@ -154,12 +149,12 @@ export class KafkaDriver implements Driver {
     while (!this.member && !this.ended && !this.closing.signal.aborted && !this.woken)
       await new Promise<void>(resolve => (this.notify = resolve))
     this.woken = false
-    for (const batch of this.handedOut.splice(0)) batch.release()
+    this.arrivals.release()
     const { member } = this
     if (this.ended) throw this.ended
     if (this.closing.signal.aborted) throw new Error('the stream is closed')
     if (!member) return NOTHING
-    if (!this.news.any && this.fetched.length === 0) this.fetched = [...(await member.poll())]
+    if (!this.news.any && this.arrivals.empty) this.arrivals.add(await member.poll())
     if (this.ended) throw this.ended
     if (this.news.any) return { ...this.news.take(), records: [] }
     return { assigned: [], revoked: [], records: this.records() }
@@ -180,7 +175,7 @@ export class KafkaDriver implements Driver {
 
   caughtUp(partition: number): boolean {
     const { topic } = this.options
-    return this.news.heard(partition) && this.fetched.length === 0 && (this.member?.atEnd({ topic, partition }) ?? false)
+    return this.news.heard(partition) && this.arrivals.empty && (this.member?.atEnd({ topic, partition }) ?? false)
   }
 
   keep(record: Raw): number {
@@ -308,7 +303,7 @@ export class KafkaDriver implements Driver {
       revoked: () => {
         // State is kept until it is known who comes next; meanwhile nothing is read, ticked or committed.
         this.generation = undefined
-        this.fetched = []
+        this.arrivals.clear()
       },
       gap: gap => this.gap(gap),
       unreadable: unreadable => {
@@ -423,33 +418,13 @@ export class KafkaDriver implements Driver {
     this.wake()
   }
 
-  /** Values are decompressed here: no more of them at a time than one fetch may bring. */
+  /** No more at a time than one fetch may bring. */
   private records(): Raw[] {
-    const records: Raw[] = []
-    let foreign = 0
-    for (let room = this.options.fetchBytes; room > 0 && this.fetched.length > 0; ) {
-      const { topic, generation, partition, from, records: fetched, next } = this.fetched[0]!
-      const place = generation === this.generation ? this.places.get(partition) : undefined
-      if (!place || from > place.handed) {
-        // Fetched before the partition began again further back.
-        if (place) this.member?.seek({ topic, partition }, place.handed)
-        this.handedOut.push(this.fetched.shift()!)
-        continue
-      }
-      let index = fetched.findIndex(({ offset }) => offset >= place.handed)
-      if (index < 0) index = fetched.length
-      for (; index < fetched.length && room > 0; index++) {
-        const received = fromKafka(partition, fetched[index]!)
-        if (received) records.push(received)
-        else foreign++
-        room -= received?.value.length ?? 1
-        place.handed = fetched[index]!.offset + 1
-      }
-      if (index === fetched.length) {
-        place.handed = next
-        this.handedOut.push(this.fetched.shift()!)
-      }
-    }
+    const { records, foreign } = this.arrivals.take(
+      this.options.fetchBytes,
+      ({ generation, partition }) => (generation === this.generation ? this.places.get(partition) : undefined),
+      (partition, { handed }) => this.member?.seek(partition, handed),
+    )
     if (foreign > 0) this.events.foreign(foreign)
     return records
   }
