@@ -44,21 +44,26 @@ export default component({
     let turns = 0
     let under = new WeakMap<Batch, Shipment>()
 
+    const inTurn = (parts: readonly Omit<Parcel, 'turn'>[]): Parcel[] => {
+      const turn = turns++
+      const each = config.record_partitioner.round_robin !== undefined
+      return parts.map(part => ({ ...part, turn: each ? turns++ : turn }))
+    }
     const parcelsOf = (batch: Batch): Parcel[] => {
       try {
-        const parts = sorter.sort(batch)
-        const turn = turns++
-        const each = config.record_partitioner.round_robin !== undefined
-        return parts.map(part => ({ ...part, turn: each ? turns++ : turn }))
+        return inTurn(sorter.sort(batch))
       } catch (error) {
         if (error instanceof WireError) throw new PermanentError(error.message, 'bad_data', { cause: error })
         throw error
       }
     }
-    const shipmentOf = async (batch: Batch, write: Write): Promise<Shipment> => {
+    const shipmentOf = async (batch: Batch, write: Write, signal: AbortSignal): Promise<Shipment> => {
       if (batch.signal !== 'events') return new Shipment(parcelsOf(batch), { encoding: config[batch.signal].encoding, maxBytes }, write)
       if (!events) throw new PermanentError('no topic for correlated events: set events', 'no_topic')
-      return new Shipment(await events.parcels(batch), { encoding: 'otlp_proto', maxBytes }, write)
+      const parcels = inTurn(await events.parcels(batch))
+      // A slow registry outlives an attempt, and the next one has begun: two shipments of one batch would write it twice.
+      signal.throwIfAborted()
+      return new Shipment(parcels, { encoding: 'otlp_proto', maxBytes }, write)
     }
     const writeInto =
       (transaction?: Transaction): Write =>
@@ -78,16 +83,16 @@ export default component({
           throw new RetryableError(String(error), 'transaction', undefined, { cause: error })
         }
       }
-    const send: Send = async batch => {
-      const shipment = under.get(batch) ?? (await shipmentOf(batch, writeInto()))
+    const send: Send = async (batch, signal) => {
+      const shipment = under.get(batch) ?? (await shipmentOf(batch, writeInto(), signal))
       under.set(batch, shipment)
       return shipment.send()
     }
     /** A queue would acknowledge what its transaction has not, and merge what belongs to several. */
-    const sendWithin: Send = async batch => {
+    const sendWithin: Send = async (batch, signal) => {
       const transaction = context.host.get(TRANSACTIONS).get(batch.metadata[TRANSACTION] ?? '')
       if (!transaction) throw new RetryableError('its transaction is over', 'transaction')
-      return (await shipmentOf(batch, writeWithin(transaction))).send()
+      return (await shipmentOf(batch, writeWithin(transaction), signal)).send()
     }
     const delivery = deliver(config, send, context)
     const within = deliverAtOnce(config.timeout, sendWithin, context)

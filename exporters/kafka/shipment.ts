@@ -12,8 +12,8 @@ import type { Part } from './sort.js'
 /** A part with its turn among those without a key: taken once, so that a repeated attempt goes to the same partition. */
 export interface Parcel extends Part {
   readonly turn: number
-  /** Encoded already: correlated events are. */
-  readonly value?: Buffer
+  /** Encoded already: correlated events are. An error: it has no value in the chosen encoding, and is refused alone. */
+  readonly value?: Buffer | PermanentError
 }
 
 export type Write = (parcel: Parcel, value: Buffer) => Promise<void>
@@ -74,6 +74,7 @@ export class Shipment {
   private async ship(parcel: Parcel): Promise<void> {
     const { key, batch } = parcel
     try {
+      if (parcel.value instanceof PermanentError) throw parcel.value
       const value = parcel.value ?? encode(batch, this.options.encoding)
       const bytes = value.length + (key?.length ?? 0)
       if (bytes > this.options.maxBytes)

@@ -174,6 +174,42 @@ describeKafka(
       double.close()
     }, 30_000)
 
+    test('one that Avro cannot hold is refused alone and counted; the others are written', async () => {
+      const topic = await newTopic(client, 1)
+      const { instance, meter } = await exporter({ events: { topic, encoding: 'avro' } })
+      const bad = { ...ONE, workloadId: 'bad', gpu: { ...ONE.gpu!, count: 2 ** 31 } }
+      await instance.consume(eventsBatch([bad, ONE])).catch(() => {})
+      expect((await read(topic, 1)).records.map(({ key }) => key?.toString())).toEqual([ONE.workloadId])
+      expect(meter.sum('ai_factory_gateway_exporter_send_failed_events')).toBe(1)
+      expect(meter.sum('ai_factory_gateway_dropped_items', { signal: 'events', reason: 'bad_data' })).toBe(1)
+    })
+
+    test('with round_robin each goes to the next partition', async () => {
+      const topic = await newTopic(client, 4)
+      const { instance } = await exporter({ events: { topic }, record_partitioner: { round_robin: {} } })
+      await instance.consume(eventsBatch(Array.from({ length: 8 }, (_, index) => event(`w${index}`, 1))))
+      const { records } = await read(topic, 8)
+      expect([0, 1, 2, 3].map(partition => records.filter(record => record.partition === partition).length)).toEqual([2, 2, 2, 2])
+    })
+
+    test('a registry slower than an attempt makes no copies', async () => {
+      const double = new RegistryDouble()
+      const url = await double.open()
+      double.delay = 400
+      const topic = await newTopic(client, 1)
+      const { instance } = await exporter({
+        timeout: '500ms',
+        retry_on_failure: { initial_interval: '20ms', max_interval: '50ms' },
+        events: { topic, encoding: 'avro', schema_registry: { urls: [url] } },
+      })
+      await instance.consume(eventsBatch([ONE]))
+      // Behind it on the only partition: whatever else there was to come lies before it.
+      await instance.consume(eventsBatch([event('last', 1)]))
+      const { records } = await read(topic, 2)
+      expect(records.map(({ key }) => key?.toString())).toEqual([ONE.workloadId, 'last'])
+      double.close()
+    }, 30_000)
+
     test('without events set they are none of its signals', async () => {
       expect((await exporter({})).instance.signals).toBeUndefined()
     })

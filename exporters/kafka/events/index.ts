@@ -15,7 +15,7 @@ export class EventParcels {
   constructor(private readonly options: EventOptions) {}
 
   /** Rejects with RetryableError while their schema cannot be had, with PermanentError when the batch cannot be read. */
-  async parcels(batch: Batch): Promise<Parcel[]> {
+  async parcels(batch: Batch): Promise<Omit<Parcel, 'turn'>[]> {
     const { topic, schema_registry: registry } = this.options
     this.encode ??= eventEncoder(this.options, registry && new SchemaRegistry(registry, topic))
     const encode = await this.encode
@@ -24,11 +24,16 @@ export class EventParcels {
         topic,
         key: Buffer.from(event.workloadId),
         batch: eventsBatch([event], batch.metadata),
-        turn: 0,
-        value: await encode(event),
+        value: await encode(event).catch(refusal),
       })),
     )
   }
+}
+
+/** An event that cannot be encoded is refused alone; what may pass concerns them all. */
+const refusal = (error: unknown): PermanentError => {
+  if (error instanceof PermanentError) return error
+  throw error
 }
 
 const read = (batch: Batch): CorrelatedEvent[] => {

@@ -4,10 +4,20 @@ import { TOPIC } from '../topic.js'
 
 export const RECORD_NAME = 'ai_factory.v1.CorrelatedEvent'
 
+const withoutCredentials = (text: string): boolean => {
+  if (!URL.canParse(text)) return true
+  const { username, password } = new URL(text)
+  return username === '' && password === ''
+}
+
 const registry = z
   .strictObject({
     urls: z
-      .array(z.url({ protocol: /^https?$/ }))
+      .array(
+        z
+          .url({ protocol: /^https?$/ })
+          .refine(withoutCredentials, 'a URL is shown in messages: put its credentials into username and password'),
+      )
       .min(1)
       .describe('Base URLs of the registry, such as `http://localhost:8081`; the next one is asked when one does not answer.'),
     username: z.string().default('').describe('User for basic authentication; empty = none.'),

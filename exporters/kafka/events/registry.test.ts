@@ -90,5 +90,8 @@ describe('schema registry', () => {
     expect(problem({ encoding: 'json' })).toMatch(/json has no schema to register/)
     expect(problem({ schema_registry: { urls: [url], password: 'x' } })).toMatch(/set username too/)
     expect(problem({ schema_registry: { urls: ['localhost:8081'] } })).not.toBe('')
+    expect(problem({ schema_registry: { urls: ['http://gateway:s3cret@registry:8081'] } })).toMatch(
+      /^a URL is shown in messages: (?!.*s3cret)/,
+    )
   })
 })

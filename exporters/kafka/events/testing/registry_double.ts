@@ -9,6 +9,8 @@ export class RegistryDouble {
   compatible: { is_compatible: boolean; messages?: string[] } = { is_compatible: true }
   user: string | undefined
   failing = 0
+  /** Milliseconds before an answer. */
+  delay = 0
   private server!: Server
   private ids = 40
 
@@ -20,7 +22,9 @@ export class RegistryDouble {
         const { schema, schemaType } = JSON.parse(Buffer.concat(parts).toString()) as { schema: string; schemaType: string }
         this.asked.push(`${request.method} ${request.url}`)
         const [status, body] = this.answer(request.url!, request.headers.authorization, schema, schemaType)
-        response.writeHead(status, { 'content-type': 'application/vnd.schemaregistry.v1+json' }).end(JSON.stringify(body))
+        const answer = () =>
+          response.writeHead(status, { 'content-type': 'application/vnd.schemaregistry.v1+json' }).end(JSON.stringify(body))
+        setTimeout(answer, this.delay)
       })
     }).listen(0, '127.0.0.1')
     await once(this.server, 'listening')
