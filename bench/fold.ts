@@ -1,7 +1,7 @@
 /**
- * `KAFKA_BROKERS=… node dist/bench/fold.js`: a topic that a gateway's join has written is read from its beginning, each reader on one core and in turn: by the
- * gateway, and by the same windowed join in Kafka Streams (kafka-streams/WindowJoin.java), at least once and exactly once; then the same with every span
- * and sample as a record of its own. Prints CPU-µs a span, from a fifth of the topic to its end, so that neither start nor compilation counts.
+ * `KAFKA_BROKERS=… node dist/bench/fold.js`: a topic that a gateway's join has written is read from its beginning, each reader on one core and in turn: by a gateway
+ * that writes what the windows say to a topic, by one that joins every span and sends it on as well, and by the same windowed join in Kafka Streams
+ * (kafka-streams/WindowJoin.java), at least once and exactly once; then Kafka Streams with every span and sample as a record of its own. Prints CPU-µs a span, from a fifth of the topic to its end, so that neither start nor compilation counts.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -25,27 +25,37 @@ const PARTITIONS = 4
 const client = clientOf(brokers)
 const name = `fold-${Date.now()}`
 
-const pipeline = (ports: { receive: number; send: number; metrics: number }, topic: string, group: string): string => `
+interface Ports {
+  receive: number
+  send: number
+  metrics: number
+}
+
+/** What leaves the gateway: `windows`, as Kafka Streams writes them, or every span with the state of its GPUs too. */
+type Leaving = 'windows' | 'spans'
+
+const pipeline = (ports: Ports, topic: string, group: string, leaving: Leaving): string => `
 receivers: { otlp: { protocols: { http: { endpoint: 127.0.0.1:${ports.receive} } } } }
 processors: { workload_id: {}, workload_join: { window: 10s, grace: 5s, max_gap: 15s, history: 50s } }
 exporters:
   otlp_grpc: { endpoint: 127.0.0.1:${ports.send}, tls: { insecure: true }, compression: none, sending_queue: { batch: { flush_timeout: 100ms, min_size: 2000 } } }
+  kafka: { brokers: [${brokers}], signals: [events], events: { topic: ${group}-windows } }
 streams: { workloads: { driver: kafka, brokers: [${brokers}], topic: ${topic}, group_id: ${group}, partitions: ${PARTITIONS}, retention: 1h } }
 service:
   telemetry: { metrics: { address: 127.0.0.1:${ports.metrics} }, logs: { level: warn } }
-  pipelines: { factory: { receivers: [otlp], processors: [workload_id, workload_join], exporters: [otlp_grpc] } }
+  pipelines: { factory: { receivers: [otlp], processors: [workload_id, workload_join], exporters: [${leaving === 'windows' ? 'kafka' : 'otlp_grpc'}] } }
 `
 
-const gateway = async (topic: string, group: string) => {
+const gateway = async (topic: string, group: string, leaving: Leaving) => {
   const sink = helper('sink.js')
   const ports = { receive: await freePort(), send: await sink.next<number>('port'), metrics: await freePort() }
-  const subject = await Subject.start('gateway', pipeline(ports, topic, group), ports.metrics)
+  const subject = await Subject.start('gateway', pipeline(ports, topic, group, leaving), ports.metrics)
   return { ports, subject, end: () => subject.stop().finally(() => sink.kill()) }
 }
 
 /** A topic as a gateway under load leaves it; the spans in it. */
 const fill = async (topic: string): Promise<number> => {
-  const { ports, end } = await gateway(topic, `${topic}-writer`)
+  const { ports, end } = await gateway(topic, `${topic}-writer`, 'spans')
   const loader = helper('factory-load.js')
   const load = { protocol: 'http', workloads: WORKLOADS, gpusPerWorkload: 8, spans: SPANS, spansPerSecond: Number(values.rate) }
   loader.ask({ ...load, sampleSeconds: 10, senders: 64, warmupSeconds: 0, seconds: Number(values.seconds), port: ports.receive })
@@ -70,8 +80,8 @@ const measured = async (subject: Subject, spans: number, records: number, read: 
   return (to.cpu - from.cpu) / ((spans * (to.records - from.records)) / records)
 }
 
-const byGateway = async (topic: string, spans: number, records: number): Promise<number> => {
-  const { ports, subject, end } = await gateway(topic, `${topic}-${Date.now()}`)
+const byGateway = async (topic: string, spans: number, records: number, leaving: Leaving): Promise<number> => {
+  const { ports, subject, end } = await gateway(topic, `${topic}-${Date.now()}`, leaving)
   const read = async () => {
     const own = await ownMetrics(ports.metrics)
     return sumOf(own, 'ai_factory_gateway_stream_read_records_total')
@@ -107,7 +117,10 @@ try {
     const row = (reader: string, micros: number): void =>
       console.log(`${what}: ${reader}: ${micros.toFixed(2)} CPU-µs a span (${spans} spans)`)
     // The gateway reads no topic whose broker does not stamp: single records have the append times of their chunks, or all of them would be late.
-    if (topic === name) row('gateway', await byGateway(topic, spans, records))
+    if (topic === name) {
+      row('gateway, windows', await byGateway(topic, spans, records, 'windows'))
+      row('gateway, windows and joined spans', await byGateway(topic, spans, records, 'spans'))
+    }
     for (const guarantee of ['at_least_once', 'exactly_once_v2'])
       row(`Kafka Streams, ${guarantee}`, await byKafkaStreams(topic, spans, records, guarantee, jars))
   }

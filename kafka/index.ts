@@ -9,7 +9,7 @@ import { KafkaTransactionalProducer } from './transactions.js'
 
 export * from './client.js'
 export { type ErrorKind, KafkaError } from './errors.js'
-export { compressBlock, decompressBlock } from './lz4_block.js'
+export { compressBlock, decompressBlock, type Place } from './lz4_block.js'
 export type { ConnectOptions, SaslOptions, TlsOptions } from './options.js'
 export type { Clock, Log, Ports } from './ports.js'
 

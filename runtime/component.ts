@@ -92,7 +92,10 @@ export interface Upstream extends Context {
   readonly next: Consume
   /** Name of the pipeline a processor stands in; a receiver, which may feed several, has none. */
   readonly pipeline?: string
-  /** What the pipelines behind a receiver carry: who fetches need not fetch anything else. Absent = unknown. */
+  /**
+   * Signals that somebody behind it takes: what the pipelines behind a receiver carry, what the processors and exporters behind a processor read. Nothing else
+   * need be fetched or made. Absent = unknown.
+   */
   readonly signals?: readonly Signal[]
 }
 

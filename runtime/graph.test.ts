@@ -1,7 +1,8 @@
 /** Which batch goes where. */
-import { Batch } from '../proto/batch.js'
+import { Batch, type Signal } from '../proto/batch.js'
 import { eventsBatch } from '../proto/events/codec.js'
 import type { CorrelatedEvent } from '../proto/events/event.js'
+import type { Upstream } from './component.js'
 import { PermanentError, RetryableError } from './errors.js'
 import { Recorder } from './testing/recorder.js'
 import { ALL, batch, world } from './testing/world.js'
@@ -52,6 +53,27 @@ describe('routing', () => {
     expect(out.batches).toEqual([])
     expect(w.meter.sum('ai_factory_gateway_dropped_items', { component: 'a', signal: 'logs', reason: 'no_exporter' })).toBe(7)
     expect(w.log.at('warn')).toHaveLength(1)
+  })
+
+  it('tells a processor what anybody behind it reads, so that nothing else need be made', () => {
+    const w = world()
+    const told: Record<string, readonly Signal[] | undefined> = {}
+    const listening = (id: string, signals: readonly Signal[]) => {
+      const known = w.processor(signals)
+      const create: typeof known.create = (config, context) => {
+        told[id] = (context as Upstream).signals
+        return known.create(config, context)
+      }
+      return { ...known, create }
+    }
+    w.graph(
+      { a: { receivers: ['in'], processors: ['first', 'spans', 'last'], exporters: ['out'] } },
+      {
+        processors: { first: listening('first', ALL), spans: listening('spans', ['traces']), last: listening('last', ['metrics']) },
+        exporters: { out: w.exporter(new Recorder(), ['metrics']) },
+      },
+    )
+    expect(told).toEqual({ last: ['metrics', 'events'], spans: ['metrics', 'events'], first: ['traces', 'metrics', 'events'] })
   })
 
   it('refuses for good what no pipeline of the receiver carries, so that the sender hears of it', async () => {

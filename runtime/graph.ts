@@ -8,7 +8,7 @@ import { HEALTH, Health } from './health.js'
 import { TokenMap } from './host.js'
 import { type Part, Stages } from './lifecycle.js'
 import type { RootLog } from './log.js'
-import { type Exporter, outlet, toAll } from './outlet.js'
+import { type Exporter, outlet, takenBy, toAll } from './outlet.js'
 import { droppedItems, Ledger, perSignal } from './telemetry/ledger.js'
 import { countOutgoing, processorObserver, receiverObserver } from './telemetry/observers.js'
 import { traced } from './telemetry/traced.js'
@@ -55,6 +55,12 @@ export interface Graph {
 export const signalsOf = (pipeline: string): readonly Signal[] => {
   const type = pipeline.split('/', 1)[0]
   return type === 'traces' || type === 'metrics' || type === 'logs' ? [type] : SIGNALS
+}
+
+/** What follows a processor, and the signals that anything there reads. */
+interface Behind {
+  readonly consume: Consume
+  readonly signals: readonly Signal[]
 }
 
 interface Pipeline {
@@ -106,14 +112,12 @@ class Builder {
     const pipelines: Pipeline[] = []
     for (const [name, pipeline] of Object.entries(this.plan.pipelines)) {
       for (const id of pipeline.exporters) if (!exporters.has(id)) exporters.set(id, this.exporter(id))
-      const out = outlet(
-        pipeline.exporters.map(id => exporters.get(id)!),
-        signal => this.nobody(name, signal),
-      )
+      const ends = pipeline.exporters.map(id => exporters.get(id)!)
+      const out = outlet(ends, signal => this.nobody(name, signal))
       pipelines.push({
         signals: signalsOf(name),
         receivers: pipeline.receivers,
-        consume: this.throughProcessors(name, pipeline.processors, out),
+        consume: this.throughProcessors(name, pipeline.processors, { consume: out, signals: takenBy(ends) }),
       })
     }
     for (const id of new Set(pipelines.flatMap(pipeline => pipeline.receivers))) this.receiver(id, pipelines)
@@ -143,21 +147,24 @@ class Builder {
     return async batch => dropped.add(batch.items)
   }
 
-  private throughProcessors(pipeline: string, ids: readonly string[], out: Consume): Consume {
-    return ids.reduceRight((next, id, place) => this.processor(pipeline, id, place, next), out)
+  private throughProcessors(pipeline: string, ids: readonly string[], out: Behind): Consume {
+    return ids.reduceRight((behind, id, place) => this.processor(pipeline, id, place, behind), out).consume
   }
 
-  private processor(pipeline: string, id: string, place: number, next: Consume): Consume {
+  private processor(pipeline: string, id: string, place: number, { consume: next, signals }: Behind): Behind {
     const { meter } = this.services
     const { component, config } = planned(this.plan.processors, 'processor', id)
-    const context = { ...this.context('processor', id, pipeline), pipeline, next: countOutgoing(meter, id, next) }
+    const context = { ...this.context('processor', id, pipeline), pipeline, next: countOutgoing(meter, id, next), signals }
     const name = `processor ${id} in pipeline ${pipeline}`
     const instance = make(name, () => component.create(config, context))
     const parts = (this.processorParts[place] ??= [])
     parts.push({ name, instance, log: context.log, answers: true })
     const into = edge(batch => instance.consume(batch), [this.ledger.account('processor', id), processorObserver(meter, id)], context.log)
-    if (SIGNALS.every(signal => component.signals.includes(signal))) return into
-    return batch => (component.signals.includes(batch.signal) ? into(batch) : next(batch))
+    const worksOn = (signal: Signal): boolean => component.signals.includes(signal)
+    return {
+      consume: SIGNALS.every(worksOn) ? into : batch => (worksOn(batch.signal) ? into(batch) : next(batch)),
+      signals: SIGNALS.filter(signal => worksOn(signal) || signals.includes(signal)),
+    }
   }
 
   private receiver(id: string, pipelines: readonly Pipeline[]): void {

@@ -1,5 +1,5 @@
 /** The end of a pipeline: every signal goes to the exporters that take it, correlated events to the others as the metrics and logs that say the same. */
-import type { Batch, Signal } from '../proto/batch.js'
+import { type Batch, SIGNALS, type Signal } from '../proto/batch.js'
 import { RunningSums } from '../proto/events/cumulative.js'
 import { renderEvents } from '../proto/events/render.js'
 import { WireError } from '../proto/wire.js'
@@ -14,6 +14,12 @@ export interface Exporter {
   readonly consume: Consume
   /** How it wants correlated events rendered; absent = delta. */
   readonly temporality?: Temporality | undefined
+}
+
+/** Signals that any of them takes; correlated events become metrics and logs where they must. */
+export const takenBy = (exporters: readonly Exporter[]): Signal[] => {
+  const taken = SIGNALS.filter(signal => exporters.some(({ signals }) => signals.includes(signal)))
+  return taken.includes('events') || !(taken.includes('metrics') || taken.includes('logs')) ? taken : [...taken, 'events']
 }
 
 /** One consumer for several; a single one stays itself. */

@@ -1,4 +1,5 @@
 /** A segmented log on disk, and what belongs to keeping one safely. Knows bytes and nothing of what they mean. */
+export { BLOCK_BYTES, BlockPool } from './blocks.js'
 export { Cell } from './cell.js'
 export { type File, type Files, isNoSpace, type Lock, realFiles } from './files.js'
 export type { Frame } from './frame.js'

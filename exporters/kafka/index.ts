@@ -99,7 +99,7 @@ export default component({
     return {
       consume: batch => (TRANSACTION in batch.metadata ? within(batch) : delivery.consume(batch)),
       temporality: config.temporality,
-      ...(events ? { signals: SIGNALS } : {}),
+      signals: (events ? SIGNALS : OTLP_SIGNALS).filter(signal => config.signals.includes(signal)),
       async start() {
         outgoing = await Outgoing.open(config, context)
         under = new WeakMap()

@@ -72,6 +72,11 @@ export const options = z
     traces: signal('otlp_spans').describe('Where spans go.'),
     metrics: signal('otlp_metrics').describe('Where data points go.'),
     logs: signal('otlp_logs').describe('Where log records go.'),
+    signals: z
+      .array(z.enum(['traces', 'metrics', 'logs', 'events']))
+      .min(1)
+      .default(['traces', 'metrics', 'logs', 'events'])
+      .describe('What is written; the rest is not taken. Correlated events need `events` to be written as such.'),
     events: eventOptions
       .optional()
       .describe(

@@ -26,10 +26,12 @@ export interface HandlerOptions {
   /** Whether the state of all partitions together may grow. */
   readonly room: () => boolean
   readonly maxWorkloads: number
+  /** Signals that somebody behind the join takes. */
+  readonly wanted: ReadonlySet<Signal>
   readonly outputs: Outputs
 }
 
-export type Outcome = 'matched' | 'unmatched' | 'late' | 'no_workload' | 'no_target' | 'evicted' | 'too_late' | 'passed'
+export type Outcome = 'matched' | 'unmatched' | 'late' | 'no_workload' | 'no_target' | 'evicted' | 'too_late' | 'passed' | 'no_exporter'
 
 /** What a handler counts; the processor makes counters of it. */
 export interface Counts {
@@ -79,13 +81,18 @@ export class JoinHandler implements Handler<Output> {
       this.counts.ignored('unreadable', record.items)
     }
     this.report()
-    return record.kind === KIND.traces && this.options.holdSpans && workload.lastSample >= time.oldest
+    const { holdSpans, wanted } = this.options
+    return record.kind === KIND.traces && holdSpans && wanted.has('traces') && workload.lastSample >= time.oldest
   }
 
   release(record: StreamRecord, why: Release, folded: Moment): Output | undefined {
     const signal = KIND.signal(record.kind)
     if (KIND.copy(record.kind)) return undefined
-    const { outputs } = this.options
+    const { outputs, wanted } = this.options
+    if (!wanted.has(signal)) {
+      this.counts.outcome(signal, 'no_exporter', record.items)
+      return undefined
+    }
     const plain = (outcome: Outcome): Output => {
       this.counts.outcome(signal, outcome, record.items)
       return outputs.finish(Batch.of(signal, [outputs.copy(record.value)], record.items))

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { byteSize, duration } from '../../config/options.js'
-import type { Batch, Metadata } from '../../proto/batch.js'
+import { type Batch, type Metadata, SIGNALS, type Signal } from '../../proto/batch.js'
+import { OTLP_SIGNALS } from '../../proto/services.js'
 import { WireError } from '../../proto/wire.js'
 import { Buffers } from '../../runtime/buffers.js'
 import { component, type Upstream } from '../../runtime/component.js'
@@ -131,6 +132,7 @@ class WorkloadJoin {
       holdSpans: config.hold_spans,
       room: () => stateBytes() < config.max_state_bytes,
       maxWorkloads: config.max_workloads,
+      wanted: this.wanted(),
       outputs,
     }
     this.running = await this.stream.run<Output>({
@@ -188,6 +190,16 @@ class WorkloadJoin {
       'too_large',
       items,
     )
+  }
+
+  /** What nobody behind takes is folded into the events, and its bytes go no further. */
+  private wanted(): ReadonlySet<Signal> {
+    const { log, signals = SIGNALS } = this.context
+    const wanted = new Set(signals)
+    const unwanted = OTLP_SIGNALS.filter(signal => !wanted.has(signal))
+    if (unwanted.length > 0)
+      log.info(`no exporter behind takes ${unwanted.join(' or ')}: they are joined, counted as no_exporter and go no further`)
+    return wanted
   }
 
   private split(batch: Batch): Entry[] {

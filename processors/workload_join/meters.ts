@@ -1,6 +1,7 @@
 /** What the join counts of itself. */
 import type { Signal } from '../../proto/batch.js'
 import type { Counter, Log, Meter } from '../../runtime/component.js'
+import { droppedItems } from '../../runtime/telemetry/ledger.js'
 import type { Counts, Outcome } from './handler.js'
 
 export interface JoinMeters extends Counts {
@@ -29,7 +30,10 @@ export const joinMeters = (meter: Meter, log: Log, processor: string): JoinMeter
     counter.add(items)
   }
   return {
-    outcome: (signal, outcome, items) => count(OUTCOMES, OUTCOMES_HELP, { signal, outcome }, items),
+    outcome: (signal, outcome, items) => {
+      count(OUTCOMES, OUTCOMES_HELP, { signal, outcome }, items)
+      if (outcome === 'no_exporter') droppedItems(meter, 'processor', processor, signal, outcome).add(items)
+    },
     ignored: (reason, items) => count(IGNORED, IGNORED_HELP, { reason }, items),
     failed: (error, items) => {
       count(IGNORED, IGNORED_HELP, { reason: 'internal' }, items)

@@ -161,6 +161,22 @@ describe('spans', () => {
     expect(only(spansOf(table.take())).attributes['ai_factory.gpu.utilization']).toBeCloseTo(0.035, 6)
   })
 
+  test('spans that nobody behind takes are folded and counted, do not wait and go no further; the events are the same', () => {
+    const [all, few] = [new Table(), new Table({ wanted: new Set(['events']) })]
+    for (const table of [all, few]) {
+      sampled(table, 0, 4)
+      table.append(s(4), traces([{ start: 2, end: 4 }]))
+      table.append(s(4), batch('logs', { resource: RESOURCE, items: [logRecord(s(4))] }))
+    }
+    expect(few.timetable.heldChunks).toBe(0)
+    expect(few.outcomes).toEqual({ no_exporter: 7 })
+    for (const table of [all, few]) table.closeUntil(s(4), s(10))
+    const [whole, events] = [all.take(), few.take()]
+    expect(events.every(({ signal }) => signal === 'events')).toBe(true)
+    expect(eventsOf(events)).toEqual(eventsOf(whole))
+    expect(eventsOf(events)[0]?.spans).toMatchObject({ count: 1 })
+  })
+
   test.each<[string, (table: Table) => void, Record<string, number>]>([
     ['late', table => table.append(s(20), traces([{ start: 1, end: 2 }])), { late: 1 }],
     ['too_late', table => table.append(s(400), traces([{ start: 1, end: 2 }])), { too_late: 1 }],

@@ -1,5 +1,6 @@
 /** What was fetched and the engine has not taken yet: handed out in slices, because values are decompressed then. */
 import type { FetchedBatch, TopicPartition } from '../../kafka/index.js'
+import type { Plain } from './plain.js'
 import { fromKafka, type Received } from './record.js'
 
 /** Where the engine stands in a partition that is ours. */
@@ -12,6 +13,9 @@ export class Arrivals {
   private batches: FetchedBatch[] = []
   /** Handed out whole: the engine reads them until it asks for more. */
   private handedOut: FetchedBatch[] = []
+
+  /** `plain`: where the values lie that were handed out. */
+  constructor(private readonly plain: Plain) {}
 
   get empty(): boolean {
     return this.batches.length === 0
@@ -30,6 +34,7 @@ export class Arrivals {
   /** The engine looks at nothing any more that it was given. */
   release(): void {
     for (const batch of this.handedOut.splice(0)) batch.release()
+    this.plain.release()
   }
 
   /**
@@ -55,7 +60,7 @@ export class Arrivals {
       let index = fetched.findIndex(({ offset }) => offset >= position.handed)
       if (index < 0) index = fetched.length
       for (; index < fetched.length && room > 0; index++) {
-        const received = fromKafka(batch.partition, fetched[index]!)
+        const received = fromKafka(batch.partition, fetched[index]!, this.plain.place)
         if (received) records.push(received)
         else foreign++
         room -= received?.value.length ?? 1

@@ -12,6 +12,7 @@ import {
   type MemberListener,
   type Producer,
 } from '../../kafka/index.js'
+import { BlockPool } from '../../storage/index.js'
 import {
   type Checkpoint,
   type Driver,
@@ -31,6 +32,7 @@ import { fromCommit, toCommit } from './checkpoint.js'
 import { type KafkaEvents, kafkaEvents } from './events.js'
 import { News } from './news.js'
 import { PartitionProducers } from './partition_producers.js'
+import { Plain } from './plain.js'
 import { pack, type Received, toKafka } from './record.js'
 import { Shelf } from './shelf.js'
 import { pause, persistentTopic } from './topic.js'
@@ -80,7 +82,9 @@ export class KafkaDriver implements Driver {
   private producer: Producer | undefined
   private member: GroupMember | undefined
   private generation: number | undefined
-  private readonly arrivals = new Arrivals()
+  /** Memory that values are decompressed into. */
+  private readonly blocks = new BlockPool()
+  private readonly arrivals = new Arrivals(new Plain(this.blocks))
   private readonly waiting = new Set<() => void>()
   /** Why nothing is read any more. */
   private ended: ReadingEnded | undefined
@@ -191,11 +195,12 @@ export class KafkaDriver implements Driver {
   }
 
   async reread(extents: readonly Extent[]): Promise<Reread> {
+    const plain = new Plain(this.blocks)
     const records = extents.map(({ partition, offset }) => {
-      const raw = this.shelf.get(partition, offset)
+      const raw = this.shelf.get(partition, offset, plain.place)
       return raw ? [raw] : []
     })
-    return { records, release() {} }
+    return { records, release: () => plain.release() }
   }
 
   /**

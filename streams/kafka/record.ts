@@ -13,7 +13,7 @@
  *
  * The header `ai_factory.codec` is there when the value is compressed: `lz4_block`, four bytes of length, little endian, and an LZ4 block. Values are compressed one by one (rule 15): what waits stays as it came.
  */
-import { compressBlock, decompressBlock, type IncomingRecord, type OutgoingRecord } from '../../kafka/index.js'
+import { compressBlock, decompressBlock, type IncomingRecord, type OutgoingRecord, type Place } from '../../kafka/index.js'
 import { MAX_ENTRY_BYTES, type Outgoing, type Raw } from '../driver.js'
 
 const HEAD_NAME = 'ai_factory.record'
@@ -56,8 +56,8 @@ export interface Received extends Raw {
   readonly packed: Packed
 }
 
-/** Undefined when the record is none of ours or its value is damaged. */
-export const fromKafka = (partition: number, record: IncomingRecord): Received | undefined => {
+/** Undefined when the record is none of ours or its value is damaged. A compressed value comes to lie at a `place`. */
+export const fromKafka = (partition: number, record: IncomingRecord, place: Place): Received | undefined => {
   let head: Buffer | null = null
   let compressed = false
   for (const [name, value] of record.headers) {
@@ -69,7 +69,7 @@ export const fromKafka = (partition: number, record: IncomingRecord): Received |
   }
   if (!head || head[0] !== VERSION || (head.length !== HEAD && head.length !== HEAD + FINGERPRINT)) return undefined
   const packed = { bytes: record.value ?? EMPTY, compressed }
-  const value = unpack(packed)
+  const value = unpack(packed, place)
   if (!value) return undefined
   return {
     partition,
@@ -98,10 +98,10 @@ export const pack = (plain: Buffer): Buffer => {
 }
 
 /** Undefined when the bytes are damaged. */
-export const unpack = ({ bytes, compressed }: Packed): Buffer | undefined => {
+export const unpack = ({ bytes, compressed }: Packed, place: Place): Buffer | undefined => {
   if (!compressed) return bytes
   try {
-    return decompressBlock(bytes, MAX_ENTRY_BYTES)
+    return decompressBlock(bytes, MAX_ENTRY_BYTES, place)
   } catch {
     return undefined
   }

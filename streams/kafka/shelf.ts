@@ -1,4 +1,5 @@
 /** Records that wait, by partition and offset: their values as they came, compressed (rule 15). */
+import type { Place } from '../../kafka/index.js'
 import type { Raw } from '../driver.js'
 import { type Packed, unpack } from './record.js'
 
@@ -22,9 +23,10 @@ export class Shelf {
     return bytes.length
   }
 
-  get(partition: number, offset: number): Raw | undefined {
+  /** Its value comes to lie at a `place`. */
+  get(partition: number, offset: number, place: Place): Raw | undefined {
     const kept = this.partitions.get(partition)?.get(offset)
-    const value = kept && unpack(kept.packed)
+    const value = kept && unpack(kept.packed, place)
     return value && { ...kept.raw, value }
   }
 

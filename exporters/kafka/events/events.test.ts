@@ -211,7 +211,12 @@ describeKafka(
     }, 30_000)
 
     test('without events set they are none of its signals', async () => {
-      expect((await exporter({})).instance.signals).toBeUndefined()
+      expect((await exporter({})).instance.signals).toEqual(['traces', 'metrics', 'logs'])
+    })
+
+    test('signals left out are not taken', async () => {
+      const { instance } = await exporter({ signals: ['events', 'logs'], events: {} })
+      expect(instance.signals).toEqual(['logs', 'events'])
     })
   },
   { own: true },

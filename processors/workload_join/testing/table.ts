@@ -1,5 +1,5 @@
 /** The join on one partition with time by hand: append batches, turn time, read what came out. */
-import type { Batch } from '../../../proto/batch.js'
+import { type Batch, SIGNALS } from '../../../proto/batch.js'
 import { decodeEvents } from '../../../proto/events/codec.js'
 import type { CorrelatedEvent } from '../../../proto/events/event.js'
 import type { Plain } from '../../../proto/testing/oracle.js'
@@ -16,6 +16,7 @@ const OPTIONS: HandlerOptions = {
   stream: 'workloads',
   enrich: 'full',
   holdSpans: true,
+  wanted: new Set(SIGNALS),
   room: () => true,
   maxWorkloads: 10_000,
   outputs: new Outputs(new Buffers()),
