@@ -98,6 +98,14 @@ export class Subject {
     }
   }
 
+  /** As a power cut does. */
+  async kill(): Promise<void> {
+    const gone = new Promise(resolve => this.child.once('exit', resolve))
+    this.child.kill('SIGKILL')
+    await gone
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+
   async stop(): Promise<void> {
     const gone = new Promise(resolve => this.child.once('exit', resolve))
     this.child.kill('SIGTERM')
