@@ -163,9 +163,10 @@ describe('spans', () => {
 
   test('spans that nobody behind takes are folded and counted, do not wait and go no further; the events are the same', () => {
     const [all, few] = [new Table(), new Table({ wanted: new Set(['events']) })]
+    const spans = traces([{ start: 2, end: 4 }])
     for (const table of [all, few]) {
       sampled(table, 0, 4)
-      table.append(s(4), traces([{ start: 2, end: 4 }]))
+      table.append(s(4), spans)
       table.append(s(4), batch('logs', { resource: RESOURCE, items: [logRecord(s(4))] }))
     }
     expect(few.timetable.heldChunks).toBe(0)
