@@ -4,6 +4,7 @@ import type { Registry } from '../runtime/component.js'
 export const processors: Registry<'processor'> = {
   attributes: () => import('./attributes/index.js'),
   batch: () => import('./batch/index.js'),
+  efficiency: () => import('./efficiency/index.js'),
   memory_limiter: () => import('./memory_limiter/index.js'),
   resource: () => import('./resource/index.js'),
   workload_id: () => import('./workload_id/index.js'),

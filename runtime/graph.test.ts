@@ -99,6 +99,8 @@ describe('correlated events', () => {
     requests: [],
     spans: { count: 3, errors: 1, lateCount: 0, lateErrors: 0 },
     exemplars: [],
+    gpuTime: [],
+    tenants: [],
   })
   const events = () => eventsBatch([event('prod/chat/llama'), event('prod/chat/qwen')])
   const byJoin = (w: ReturnType<typeof world>) => w.processor(ALL, (given, next) => next(given.signal === 'traces' ? events() : given))

@@ -26,6 +26,8 @@ const spans = (window: number, count: number): Batch =>
         requests: [],
         spans: { count, errors: 0, lateCount: 0, lateErrors: 0 },
         exemplars: [],
+        gpuTime: [],
+        tenants: [],
       },
     ],
     { epoch: '1' },

@@ -1,8 +1,8 @@
 /** Facts → the workload they belong to. Only tables and rules: never from telemetry seen earlier, so that two gateways agree. */
 
+import { matcher } from '../../config/pattern.js'
 import { CALL_RULES } from './calls.js'
 import type { Options } from './options.js'
-import { matcher } from './pattern.js'
 import { type Defaults, EXPLICIT, LOGICAL_RULES, type Rule, UNIT_RULES } from './rules.js'
 import type { Facts } from './spellings.js'
 import type { Identity, Tables } from './tables.js'

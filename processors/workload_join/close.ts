@@ -9,8 +9,10 @@ import {
   type RequestFigures,
   SCHEMA_VERSION,
   type ServingFigures,
+  type TenantFigures,
   type TokenFigures,
 } from '../../proto/events/event.js'
+import { DeviceTime } from './device_time.js'
 import { Lens } from './figures.js'
 import { type Amounts, Ledger } from './ledger.js'
 import type { Remainder } from './remainder.js'
@@ -39,6 +41,7 @@ const eventId = ({ stream, start, end }: Window, workload: string): Uint8Array =
 
 export class Closer {
   private readonly lens = new Lens()
+  private readonly deviceTime = new DeviceTime()
   private readonly book = new Ledger()
   /** For what a remainder books. */
   private readonly used = new Ledger()
@@ -62,7 +65,8 @@ export class Closer {
     const engines = present(workload.engines, window.start, window.end, window.maxGap)
     const latencies = book.latencies()
     const grew = book.grew || latencies.length > 0
-    if (devices.length === 0 && engines.length === 0 && !spans && !late && !grew) return undefined
+    const gpuTime = remainder ? remainder.time(this.deviceTime, window) : this.deviceTime.owned(workload.devices, window)
+    if (devices.length === 0 && engines.length === 0 && gpuTime.length === 0 && !spans && !late && !grew) return undefined
     this.lens.point(devices, engines, window.start, window.end, window.maxGap)
     this.lens.look(window.start, window.end)
     const gpu = this.gpu(devices, book, window)
@@ -81,6 +85,8 @@ export class Closer {
       tokens: tokensOf(alive, book, spans, late),
       requests: requestsOf(alive, book, spans, late),
       exemplars: spans ? [...spans.slowest, ...spans.failed] : [],
+      gpuTime,
+      tenants: tenantsOf(spans, late),
     }
     if (window.cut) event.flags.push('cut')
     if (gpu) {
@@ -176,6 +182,34 @@ const tokensOf = (
     if (said.some(amount => amount !== undefined && (amount > 0 || alive.includes(source)))) tokens.push(figures)
   }
   return tokens
+}
+
+/** Of every tenant that spans name, what was booked in this window, late or not. */
+const tenantsOf = (spans: SpanSums | undefined, late: SpanSums | undefined): TenantFigures[] => {
+  const rows: TenantFigures[] = []
+  for (const source of ['engine_spans', 'client_spans'] as const) {
+    const tenants = new Map<string, TenantFigures>()
+    for (const sums of [spans, late])
+      for (const [tenant, { requests, input, output, cached }] of (source === 'engine_spans' ? sums?.engineTenants : sums?.clientTenants) ??
+        []) {
+        let row = tenants.get(tenant)
+        if (!row) tenants.set(tenant, (row = { tenant, source, requests: 0, input: 0, output: 0, cached: 0 }))
+        row.requests += requests
+        row.input += input
+        row.output += output
+        row.cached += cached
+      }
+    if (tenants.size === 0) continue
+    const all = [spanFigures(source, spans), spanFigures(source, late)]
+    const unnamed: TenantFigures = { tenant: '', source, requests: 0, input: 0, output: 0, cached: 0 }
+    for (const figure of ['requests', 'input', 'output', 'cached'] as const) {
+      for (const whole of all) unnamed[figure] += whole?.[figure] ?? 0
+      for (const row of tenants.values()) unnamed[figure] -= row[figure]
+    }
+    if (unnamed.requests > 0) tenants.set('', unnamed)
+    rows.push(...[...tenants.values()].sort((a, b) => (a.tenant < b.tenant ? -1 : 1)))
+  }
+  return rows
 }
 
 type Amount = Exclude<keyof TokenFigures, 'source'>

@@ -15,6 +15,7 @@ export const DEVICE_COLUMNS: Partial<Record<DeviceRole | 'throttled', number>> =
   'gpu.power': 9,
   'gpu.temperature': 10,
   throttled: 11,
+  'gpu.clock.sm': 12,
 }
 export const DEVICE = {
   presence: PRESENCE,
@@ -29,7 +30,10 @@ export const DEVICE = {
   power: 9,
   temperature: 10,
   throttled: 11,
-  columns: 12,
+  clock: 12,
+  columns: 13,
+  /** Of a device of which only its presence and its energy count. */
+  presenceOnly: 1,
 } as const
 /** Gauge columns of an engine's track. */
 export const ENGINE_COLUMNS: Partial<Record<EngineRole, number>> = { 'engine.waiting': 1, 'engine.running': 2, 'engine.kv_cache': 3 }

@@ -413,3 +413,62 @@ describe('sums over the events', () => {
     )
   })
 })
+
+describe('tenants', () => {
+  const call = (tenant: string | undefined, input: number, output: number, kind: 'server' | 'client' = 'client'): SpanSpec => ({
+    start: 1,
+    end: 2,
+    kind,
+    attributes: {
+      'gen_ai.usage.input_tokens': input,
+      'gen_ai.usage.output_tokens': output,
+      ...(tenant === undefined ? {} : { 'tenant.id': tenant }),
+    },
+  })
+
+  test('what each of them took, those without a name together, late ones included; sources stand beside each other', () => {
+    const events = run(new Table(), [
+      [3, spans(call('b', 10, 1), call(undefined, 5, 5), call('a', 1, 2), call('b', 20, 2), call('a', 7, 8, 'server'))],
+      [30, spans(call('a', 100, 0))],
+    ])
+    const row = (source: string, tenant: string, requests: number, input: number, output: number) => ({
+      source,
+      tenant,
+      requests,
+      input,
+      output,
+      cached: 0,
+    })
+    expect(at(events, 0)?.tenants).toEqual([
+      row('engine_spans', 'a', 1, 7, 8),
+      row('client_spans', '', 1, 5, 5),
+      row('client_spans', 'a', 1, 1, 2),
+      row('client_spans', 'b', 2, 30, 3),
+    ])
+    expect(at(events, 10)?.tenants).toEqual([row('client_spans', 'a', 1, 100, 0)])
+  })
+
+  test('the resource names the tenant of spans that do not; nobody named is nothing said; names come off the wire', () => {
+    const resource = { ...RESOURCE, 'tenant.id': '__proto__' }
+    const own = batch('traces', {
+      resource,
+      items: [call(undefined, 1, 1), call('x'.repeat(300), 2, 2)].map(spec => span({ ...spec, start: s(1), end: s(2) })),
+    })
+    const events = run(new Table(), [
+      [3, own],
+      [12, batch('traces', { resource: RESOURCE, items: [span({ ...call(undefined, 1, 1), start: s(11), end: s(12) })] })],
+    ])
+    expect(at(events, 0)?.tenants.map(({ tenant, input }) => [tenant, input])).toEqual([
+      ['__proto__', 1],
+      ['x'.repeat(256), 2],
+    ])
+    expect(at(events, 10)?.tenants).toEqual([])
+  })
+
+  test('beyond a thousand they are one', () => {
+    const events = run(new Table(), [[3, spans(...Array.from({ length: 1005 }, (_, i) => call(`t${i}`, 1, 0)))]])
+    const tenants = at(events, 0)?.tenants ?? []
+    expect(tenants).toHaveLength(1001)
+    expect(tenants.find(({ tenant }) => tenant === 'ai_factory.overflow')?.requests).toBe(5)
+  })
+})

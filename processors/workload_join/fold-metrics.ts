@@ -12,6 +12,7 @@ import { Counter, type Limits } from './counter.js'
 import { canonicalOf, deviceIdentity, engineIdentity, partsOf } from './identity.js'
 import { Recall } from './recall.js'
 import type { Booked, PointState, ResourceState, Target, Workload } from './state.js'
+import { PRESENCE } from './track.js'
 
 /** Where the clock stands while a record is folded; milliseconds. */
 export interface FoldTime {
@@ -113,15 +114,16 @@ export class MetricFold {
     const target = this.targetOf(workload, resource, state, role, at)
     if (!target) return
     if (flags & NO_RECORDED_VALUE) {
-      if (column !== undefined) target.track.stale(time, column)
+      target.track.stale(time, column ?? PRESENCE)
       return
     }
     if (role.level === 'device' ? isBlank(value) : !Number.isFinite(value)) return
     if (time > workload.lastSample) workload.lastSample = time
+    if (role.level === 'device') target.share = state.share
     if (column !== undefined) target.track.set(time, column, gaugeValue(role, value, column, state.share))
     else if (role.role === 'gpu.throttle') foldThrottle(target, role, time, value, at)
     else {
-      if (resource.use === 'all') target.track.touch(time)
+      target.track.touch(time)
       const known = state.counters?.get(role)
       const booked = known?.alive ? known : this.bookedOf(target, resource, state, role, NO_HISTOGRAM, at)
       if (!booked) return
@@ -177,7 +179,7 @@ export class MetricFold {
       this.ignored.state_full++
       return undefined
     }
-    const target = workload.target(role.level, identity)
+    const target = workload.target(role.level, identity, resource.use === 'all' ? undefined : DEVICE.presenceOnly)
     if (role.level === 'device') state.device = target
     else state.engine = target
     return target

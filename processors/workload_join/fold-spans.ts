@@ -3,18 +3,24 @@ import type { Group } from '../../proto/batch.js'
 import { GROUP, KEY_VALUE, SCOPE_GROUP, SPAN, STATUS } from '../../proto/fields.js'
 import { AnyValue, STRING } from '../../proto/views/any-value.js'
 import { KeySet } from '../../proto/views/attributes.js'
+import { ResourceView } from '../../proto/views/resource.js'
 import { SPAN_KIND, STATUS_CODE } from '../../proto/views/traces.js'
 import { AGGREGATES, OPERATION_KEY, TOKEN_KEYS } from '../../proto/vocabulary/usage.js'
 import { BYTES, Fields } from '../../proto/wire.js'
 import type { FoldTime } from './fold-metrics.js'
-import { type SourceFigures, SpanSums, type Workload } from './state.js'
+import { noFigures, type SourceFigures, type SpanSource, SpanSums, type Workload } from './state.js'
 
 const KEYS = [...TOKEN_KEYS.input, ...TOKEN_KEYS.output, ...TOKEN_KEYS.cached, OPERATION_KEY]
-const KEY_SET = new KeySet(KEYS)
 const AGGREGATE_SET = new KeySet(AGGREGATES)
 const OUTPUTS = TOKEN_KEYS.input.length
 const CACHED = OUTPUTS + TOKEN_KEYS.output.length
 const OPERATION = CACHED + TOKEN_KEYS.cached.length
+const TENANT = OPERATION + 1
+/** Tenants of a workload and window that are told apart; what further ones take counts for OVERFLOW. */
+const MOST_TENANTS = 1000
+const OVERFLOW = 'ai_factory.overflow'
+/** A longer name is cut. */
+const LONGEST_TENANT = 256
 const KEY_TAG = KEY_VALUE.key * 8 + BYTES
 /** Of each reason, in each window. */
 const EXEMPLARS = 3
@@ -31,9 +37,23 @@ export class SpanFold {
   private readonly value = new AnyValue()
   private readonly numbers = new Float64Array(OPERATION)
   private aggregate = false
+  private readonly keys: KeySet
+  private readonly tenantKeys: readonly Uint8Array[]
+  private readonly resource = new ResourceView()
+  /** Who the resource of the group says it is, and the span; '' = not said. */
+  private groupTenant = ''
+  private tenant = ''
+  private tenantRank = Number.POSITIVE_INFINITY
+
+  /** `tenantKeys`: attributes of spans or their resources that name the tenant, the first that is there counts. */
+  constructor(tenantKeys: readonly string[]) {
+    this.tenantKeys = tenantKeys.map(key => Buffer.from(key))
+    this.keys = new KeySet([...KEYS, ...tenantKeys])
+  }
 
   /** Takes the spans of one group; `window` is the length of windows, milliseconds. Throws WireError. */
   fold(workload: Workload, group: Group, at: FoldTime, window: number): void {
+    this.groupTenant = this.tenantOf(group.resource)
     const scopes = this.scopes.reset(group.rest)
     while (scopes.next()) {
       if (scopes.number !== GROUP.scopes) continue
@@ -51,6 +71,8 @@ export class SpanFold {
     let traceAt = -1
     let spanAt = -1
     this.aggregate = false
+    this.tenant = ''
+    this.tenantRank = Number.POSITIVE_INFINITY
     while (span.next()) {
       switch (span.number) {
         case SPAN.attributes:
@@ -95,13 +117,20 @@ export class SpanFold {
     const keyStart = start + 2
     if (bytes[start] !== KEY_TAG || bytes[start + 1]! > 0x7f || keyStart + bytes[start + 1]! > attribute.end) return usage
     const keyEnd = keyStart + bytes[start + 1]!
-    const key = KEY_SET.indexOf(bytes, keyStart, keyEnd)
+    const key = this.keys.indexOf(bytes, keyStart, keyEnd)
     if (key < 0) return usage
     const inner = this.inner.reset(bytes, keyEnd, attribute.end)
     if (!inner.next() || inner.number !== KEY_VALUE.value) return usage
     const value = this.value.read(inner.bytes, inner.start, inner.end)
     if (key === OPERATION) {
       this.aggregate = value.kind === STRING && AGGREGATE_SET.indexOf(value.bytes, value.start, value.end) >= 0
+      return usage
+    }
+    if (key >= TENANT) {
+      if (key < this.tenantRank) {
+        this.tenantRank = key
+        this.tenant = value.text().slice(0, LONGEST_TENANT)
+      }
       return usage
     }
     const amount = value.number() ?? Number(value.string() ?? Number.NaN)
@@ -114,12 +143,35 @@ export class SpanFold {
   private book(workload: Workload, sums: SpanSums, kind: number, time: number): void {
     const source = kind === SPAN_KIND.server ? 'engine_spans' : kind === SPAN_KIND.client ? 'client_spans' : undefined
     if (source === undefined) return
-    const figures: SourceFigures = source === 'engine_spans' ? sums.engine : sums.client
+    this.add(source === 'engine_spans' ? sums.engine : sums.client)
+    const tenant = this.tenant || this.groupTenant
+    if (tenant !== '') this.add(this.ofTenant(sums, source, tenant))
+    if (time > workload.seen[source]) workload.seen[source] = time
+  }
+
+  private tenantOf(resource: Uint8Array): string {
+    if (this.tenantKeys.length === 0) return ''
+    const { attributes } = this.resource.read(resource)
+    for (const key of this.tenantKeys) {
+      const at = attributes.find(key)
+      if (at >= 0) return attributes.value(at).text().slice(0, LONGEST_TENANT)
+    }
+    return ''
+  }
+
+  private add(figures: SourceFigures): void {
     figures.requests++
     figures.input += this.first(0, OUTPUTS)
     figures.output += this.first(OUTPUTS, CACHED)
     figures.cached += this.first(CACHED, OPERATION)
-    if (time > workload.seen[source]) workload.seen[source] = time
+  }
+
+  private ofTenant(sums: SpanSums, source: SpanSource, tenant: string): SourceFigures {
+    const tenants = source === 'engine_spans' ? (sums.engineTenants ??= new Map()) : (sums.clientTenants ??= new Map())
+    const name = tenants.size < MOST_TENANTS || tenants.has(tenant) ? tenant : OVERFLOW
+    let figures = tenants.get(name)
+    if (!figures) tenants.set(name, (figures = noFigures()))
+    return figures
   }
 
   private first(from: number, until: number): number {

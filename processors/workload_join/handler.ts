@@ -28,6 +28,8 @@ export interface HandlerOptions {
   readonly maxWorkloads: number
   /** Signals that somebody behind the join takes. */
   readonly wanted: ReadonlySet<Signal>
+  /** Attributes that name the tenant of a span. */
+  readonly tenants: readonly string[]
   readonly outputs: Outputs
 }
 
@@ -53,7 +55,7 @@ export class JoinHandler implements Handler<Output> {
   private readonly remainders = new Map<string, Remainder>()
   private readonly arena = new Arena()
   private readonly metrics = new MetricFold()
-  private readonly spans = new SpanFold()
+  private readonly spans: SpanFold
   private readonly closer = new Closer()
   private readonly enricher: Enricher
   private readonly resource = new ResourceView()
@@ -66,6 +68,7 @@ export class JoinHandler implements Handler<Output> {
     private windowing: Windowing,
     private readonly counts: Counts,
   ) {
+    this.spans = new SpanFold(options.tenants)
     this.enricher = new Enricher(options.enrich, options.outputs)
   }
 

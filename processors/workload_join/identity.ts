@@ -11,6 +11,8 @@ export interface Identity {
   readonly pod: string
   readonly host: string
   readonly instance: string
+  /** GPU model, as the device calls itself. */
+  readonly model: string
 }
 
 export type Labels = ReadonlyMap<string, string>
@@ -63,15 +65,15 @@ export const partsOf = (...levels: readonly Labels[]): Partial<Record<IdentityPa
 }
 
 export const deviceIdentity = (parts: Partial<Record<IdentityPart, string>>): Identity => {
-  const { uuid, slice, index = '', host = '', pod = '', instance = '' } = parts
+  const { uuid, slice, index = '', host = '', pod = '', instance = '', board: model = '' } = parts
   const board = uuid ?? `${host || instance}/${index}`
-  return { id: slice === undefined ? board : `${board}/${slice}`, pod, host: hostName(host), instance }
+  return { id: slice === undefined ? board : `${board}/${slice}`, pod, host: hostName(host), instance, model }
 }
 
 export const engineIdentity = (parts: Partial<Record<IdentityPart, string>>): Identity => {
   const { engine, host = '', pod = '', instance = '' } = parts
   const copy = instance || pod || host
-  return { id: engine === undefined ? copy : `${copy}#${engine}`, pod, host: hostName(host), instance }
+  return { id: engine === undefined ? copy : `${copy}#${engine}`, pod, host: hostName(host), instance, model: '' }
 }
 
 /** Short name, lower case: exporters write either the short or the full one. */

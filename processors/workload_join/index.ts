@@ -48,6 +48,12 @@ const options = z
       .describe(
         'Attributes written on spans: `compact` leaves out GPU ids, identity source, memory bytes, temperature, throttling and carried time.',
       ),
+    tenant_attributes: z
+      .array(z.string().min(1))
+      .default(['ai_factory.tenant.id', 'tenant.id'])
+      .describe(
+        'Attributes of a span, else of its resource, that name the tenant; the first that is there counts. Each tenant’s requests and tokens stand in the event, at most 1000 a workload and window.',
+      ),
     max_held: byteSize('256MiB').describe('Memory for spans that wait; above it the oldest are passed on as they came.'),
     max_state_bytes: byteSize('512MiB').describe(
       'Memory for samples and series; above it new devices, engines and series are not remembered, and counted.',
@@ -133,6 +139,7 @@ class WorkloadJoin {
       room: () => stateBytes() < config.max_state_bytes,
       maxWorkloads: config.max_workloads,
       wanted: this.wanted(),
+      tenants: config.tenant_attributes,
       outputs,
     }
     this.running = await this.stream.run<Output>({

@@ -5,9 +5,11 @@
  * is known; a device that changed hands, shares that do not cover it and samples that an owner cannot use all come out as the rest.
  */
 import type { Group } from '../../proto/batch.js'
+import type { GpuTime } from '../../proto/events/event.js'
 import { ResourceView } from '../../proto/views/resource.js'
 import { GPU_OWNERS, WORKLOAD_ID } from '../../proto/vocabulary/attributes.js'
 import type { Arena } from './arena.js'
+import type { DeviceTime, Span } from './device_time.js'
 import type { FoldTime, MetricFold } from './fold-metrics.js'
 import { resourceLabels } from './identity.js'
 import type { Amounts, Ledger } from './ledger.js'
@@ -44,6 +46,12 @@ export class Remainder {
     if (!whole) return undefined
     const [onTime, late] = taken.amounts('gpu.energy') ?? [0, 0]
     return this.settle(whole[0] - onTime, whole[1] - late, ROUNDING * (whole[0] + whole[1]), end, maxGap)
+  }
+
+  /** Device time that nobody owns. */
+  time(deviceTime: DeviceTime, span: Span): GpuTime[] {
+    const owners = [...this.owners.keys()].sort().map(id => this.owners.get(id)!.devices)
+    return deviceTime.unowned(this.devices.devices, owners, span)
   }
 
   forget(oldest: number, coarseBefore: number, spacing: number): boolean {

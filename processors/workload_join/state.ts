@@ -33,6 +33,8 @@ const NO_COUNTERS: Booked[] = []
 export class Target {
   /** False once the workload has forgotten it. */
   alive = true
+  /** Part of the device that is the workload's, as told last. */
+  share = 1
   readonly track: Track
   /** In the order of their keys. */
   counters: Booked[] = NO_COUNTERS
@@ -45,6 +47,10 @@ export class Target {
     arena: Arena,
   ) {
     this.track = new Track(columns, arena)
+  }
+
+  get model(): string {
+    return this.identity.model
   }
 
   counter(key: string): Booked | undefined {
@@ -97,7 +103,7 @@ export interface SourceFigures {
   cached: number
   requests: number
 }
-const noFigures = (): SourceFigures => ({ input: 0, output: 0, cached: 0, requests: 0 })
+export const noFigures = (): SourceFigures => ({ input: 0, output: 0, cached: 0, requests: 0 })
 
 /** What spans say about one window, or about windows that had closed. */
 export class SpanSums {
@@ -105,6 +111,9 @@ export class SpanSums {
   errors = 0
   readonly engine = noFigures()
   readonly client = noFigures()
+  /** The same by tenant; absent while no span names one. */
+  engineTenants: Map<string, SourceFigures> | undefined
+  clientTenants: Map<string, SourceFigures> | undefined
   readonly slowest: Exemplar[] = []
   readonly failed: Exemplar[] = []
 }
@@ -163,11 +172,11 @@ export class Workload {
     return templates
   }
 
-  target(level: 'device' | 'engine', identity: Identity): Target {
+  target(level: 'device' | 'engine', identity: Identity, columns: number = level === 'device' ? DEVICE.columns : ENGINE.columns): Target {
     const byId = level === 'device' ? this.deviceById : this.engineById
     let target = byId.get(identity.id)
     if (!target) {
-      target = new Target(identity, level === 'device' ? DEVICE.columns : ENGINE.columns, this.arena)
+      target = new Target(identity, columns, this.arena)
       byId.set(identity.id, target)
       this.order()
     }

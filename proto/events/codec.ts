@@ -7,7 +7,18 @@ import { BYTES, FIXED64, Fields, readDouble, Writer } from '../wire.js'
 import type { CorrelatedEvent } from './event.js'
 
 type Scalar = 'string' | 'bytes' | 'uint' | 'double' | 'bool'
-type MessageName = 'CorrelatedEvent' | 'Gpu' | 'Serving' | 'Latency' | 'TokenFigures' | 'RequestFigures' | 'SpanFigures' | 'Exemplar'
+type MessageName =
+  | 'CorrelatedEvent'
+  | 'Gpu'
+  | 'Serving'
+  | 'Latency'
+  | 'TokenFigures'
+  | 'RequestFigures'
+  | 'SpanFigures'
+  | 'Exemplar'
+  | 'GpuTime'
+  | 'TenantFigures'
+  | 'Efficiency'
 /** `optional`: absent and zero differ. `required`: zero or empty is not written and is what an absent field reads as. */
 type Presence = 'required' | 'optional' | 'repeated'
 type FieldRow = readonly [number: number, name: string, type: Scalar | MessageName, presence: Presence]
@@ -30,6 +41,9 @@ export const MESSAGES: Readonly<Record<MessageName, readonly FieldRow[]>> = {
     [13, 'requests', 'RequestFigures', 'repeated'],
     [14, 'spans', 'SpanFigures', 'optional'],
     [15, 'exemplars', 'Exemplar', 'repeated'],
+    [16, 'gpuTime', 'GpuTime', 'repeated'],
+    [17, 'tenants', 'TenantFigures', 'repeated'],
+    [18, 'efficiency', 'Efficiency', 'optional'],
   ],
   Gpu: [
     [1, 'count', 'uint', 'required'],
@@ -92,6 +106,44 @@ export const MESSAGES: Readonly<Record<MessageName, readonly FieldRow[]>> = {
     [2, 'spanId', 'bytes', 'required'],
     [3, 'reason', 'string', 'required'],
     [4, 'durationSeconds', 'double', 'required'],
+  ],
+  GpuTime: [
+    [1, 'model', 'string', 'required'],
+    [2, 'bucket', 'string', 'required'],
+    [3, 'seconds', 'double', 'required'],
+    [4, 'cost', 'double', 'optional'],
+  ],
+  TenantFigures: [
+    [1, 'tenant', 'string', 'required'],
+    [2, 'source', 'string', 'required'],
+    [3, 'requests', 'double', 'required'],
+    [4, 'input', 'double', 'required'],
+    [5, 'output', 'double', 'required'],
+    [6, 'cached', 'double', 'required'],
+    [7, 'cost', 'double', 'optional'],
+    [8, 'idleCost', 'double', 'optional'],
+    [9, 'energyJoules', 'double', 'optional'],
+  ],
+  Efficiency: [
+    [1, 'currency', 'string', 'required'],
+    [2, 'priceSource', 'string', 'required'],
+    [3, 'cost', 'double', 'optional'],
+    [4, 'activeCost', 'double', 'optional'],
+    [5, 'idleCost', 'double', 'optional'],
+    [6, 'unknownCost', 'double', 'optional'],
+    [7, 'unattributedCost', 'double', 'optional'],
+    [8, 'unpricedSeconds', 'double', 'required'],
+    [9, 'inputCost', 'double', 'optional'],
+    [10, 'outputCost', 'double', 'optional'],
+    [11, 'costSplit', 'string', 'required'],
+    [12, 'idleJoules', 'double', 'optional'],
+    [13, 'hostJoules', 'double', 'optional'],
+    [14, 'facilityJoules', 'double', 'optional'],
+    [15, 'carbonGrams', 'double', 'optional'],
+    [16, 'joulesPerToken', 'double', 'optional'],
+    [17, 'joulesPerOutputToken', 'double', 'optional'],
+    [18, 'tokensPerSecondPerGpu', 'double', 'optional'],
+    [19, 'modelFlopsUtilization', 'double', 'optional'],
   ],
 }
 const EVENTS_EVENT = 1

@@ -38,6 +38,8 @@ const event = (change: Partial<CorrelatedEvent> & { window: number }): Correlate
     flags: [],
     headlineSource: 'engine_metrics',
     tokens: [],
+    gpuTime: [],
+    tenants: [],
     requests: [],
     exemplars: [],
     ...others,

@@ -16,6 +16,69 @@ export type LatencyName =
   | 'prefill_duration'
   | 'decode_duration'
 
+/** What a GPU second can go into, in the order in which the first match wins (docs/efficiency.md). */
+export const BUCKETS = [
+  'unknown',
+  'unavailable',
+  'unallocated',
+  'starting',
+  'idle_held',
+  'starved_data',
+  'starved_comm',
+  'checkpoint',
+  'throttled',
+  'redone',
+  'inefficient',
+  'productive',
+] as const
+export type Bucket = (typeof BUCKETS)[number]
+
+export interface GpuTime {
+  /** As the device calls itself; '' when it does not. */
+  model: string
+  bucket: Bucket
+  seconds: number
+  cost?: number
+}
+
+export interface TenantFigures {
+  /** '' = none was named. */
+  tenant: string
+  source: Exclude<FigureSource, 'engine_metrics'>
+  requests: number
+  input: number
+  output: number
+  cached: number
+  cost?: number
+  idleCost?: number
+  energyJoules?: number
+}
+
+export type CostSplit = 'compute_time' | 'multiplier'
+
+export interface Efficiency {
+  currency: string
+  /** `contract`, `list` or `amortised`; `mixed` when prices of several kinds count; '' when nothing has a price. */
+  priceSource: string
+  cost?: number
+  activeCost?: number
+  idleCost?: number
+  unknownCost?: number
+  unattributedCost?: number
+  unpricedSeconds: number
+  inputCost?: number
+  outputCost?: number
+  costSplit: CostSplit | ''
+  idleJoules?: number
+  hostJoules?: number
+  facilityJoules?: number
+  carbonGrams?: number
+  joulesPerToken?: number
+  joulesPerOutputToken?: number
+  tokensPerSecondPerGpu?: number
+  modelFlopsUtilization?: number
+}
+
 export interface GpuFigures {
   count: number
   ids: string[]
@@ -102,4 +165,7 @@ export interface CorrelatedEvent {
   requests: RequestFigures[]
   spans?: SpanFigures
   exemplars: Exemplar[]
+  gpuTime: GpuTime[]
+  tenants: TenantFigures[]
+  efficiency?: Efficiency
 }

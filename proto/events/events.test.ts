@@ -122,8 +122,8 @@ describe('correlated event', () => {
     )
   })
 
-  test('numbers 16 to 40 of the event are free for what is to come', () => {
-    expect(Math.max(...MESSAGES.CorrelatedEvent.map(([number]) => number))).toBeLessThan(16)
+  test('numbers 19 to 40 of the event are free for what is to come', () => {
+    expect(Math.max(...MESSAGES.CorrelatedEvent.map(([number]) => number))).toBeLessThan(19)
   })
 })
 
@@ -155,6 +155,8 @@ const event = (change: Partial<CorrelatedEvent> = {}): CorrelatedEvent => ({
   requests: [{ source: 'engine_metrics', finishReason: 'stop', count: 3, lateCount: 0 }],
   spans: { count: 4, errors: 1, lateCount: 0, lateErrors: 0 },
   exemplars: [{ traceId: new Uint8Array(16).fill(7), spanId: new Uint8Array(8).fill(1), reason: 'slowest', durationSeconds: 2 }],
+  gpuTime: [],
+  tenants: [],
   ...change,
 })
 
@@ -249,6 +251,61 @@ describe('rendering', () => {
     expect(find('ai_factory.gpu.energy', { 'ai_factory.late': true })).toMatchObject([{ value: 10 }])
     expect(find('ai_factory.tokens', { 'gen_ai.token.type': 'output', 'ai_factory.late': true })).toMatchObject([{ value: 5 }])
     expect(find('ai_factory.engine.time_to_first_token', { 'ai_factory.late': true })).toMatchObject([{ value: 1 }])
+  })
+
+  test('device time, money and tenants: one series a bucket, part and tenant, in their currency', () => {
+    const [written] = renderEvents(
+      eventsBatch([
+        event({
+          gpuTime: [
+            { model: 'H100', bucket: 'idle_held', seconds: 4, cost: 0.25 },
+            { model: 'H100', bucket: 'productive', seconds: 6, cost: 0.5 },
+          ],
+          tenants: [{ tenant: 'a', source: 'client_spans', requests: 1, input: 2, output: 3, cached: 0, cost: 0.5, energyJoules: 7 }],
+          efficiency: {
+            currency: 'EUR',
+            priceSource: 'list',
+            cost: 0.75,
+            activeCost: 0.5,
+            idleCost: 0.25,
+            unknownCost: 0,
+            unpricedSeconds: 0,
+            inputCost: 0.125,
+            outputCost: 0.375,
+            costSplit: 'compute_time',
+            joulesPerToken: 40,
+          },
+        }),
+      ]),
+    )
+    const said = pointsOf(written).map(({ metric, unit, kind, value, attributes }) => {
+      const { 'ai_factory.workload.id': _, ...others } = attributes
+      return { metric, unit, kind, value, labels: Object.values(others).sort().join() }
+    })
+    const of = (metric: string) => said.filter(point => point.metric === metric)
+    const [SUM, GAUGE] = [7, 5]
+    const money = (metric: string, value: number, labels: string) => ({ metric, unit: '{currency}', kind: SUM, value, labels })
+    expect(of('ai_factory.gpu.time')).toEqual([
+      { metric: 'ai_factory.gpu.time', unit: 's', kind: SUM, value: 4, labels: 'H100,idle_held' },
+      { metric: 'ai_factory.gpu.time', unit: 's', kind: SUM, value: 6, labels: 'H100,productive' },
+    ])
+    expect(of('ai_factory.gpu.time.cost')).toEqual([
+      money('ai_factory.gpu.time.cost', 0.25, 'EUR,H100,idle_held'),
+      money('ai_factory.gpu.time.cost', 0.5, 'EUR,H100,productive'),
+    ])
+    expect(of('ai_factory.cost')).toEqual([
+      money('ai_factory.cost', 0.5, 'EUR,active'),
+      money('ai_factory.cost', 0.25, 'EUR,idle'),
+      money('ai_factory.cost', 0, 'EUR,unknown'),
+    ])
+    expect(of('ai_factory.cost.tokens')).toEqual([
+      money('ai_factory.cost.tokens', 0.125, 'EUR,compute_time,input'),
+      money('ai_factory.cost.tokens', 0.375, 'EUR,compute_time,output'),
+    ])
+    expect(of('ai_factory.tenant.cost')).toEqual([money('ai_factory.tenant.cost', 0.5, 'EUR,a,active,client_spans')])
+    expect(of('ai_factory.tenant.energy')).toMatchObject([{ unit: 'J', value: 7, labels: 'a,client_spans' }])
+    expect(of('ai_factory.energy_per_token')).toMatchObject([{ unit: 'J/{token}', kind: GAUGE, value: 40 }])
+    expect(of('ai_factory.gpu.time.unpriced')).toEqual([])
   })
 
   test('rule 12: only the headline source counts under the plain name, the others stand beside with their source', () => {

@@ -3,7 +3,7 @@ import { type AttributeValue, writeAttribute } from '../attribute.js'
 import { ANY_VALUE, LOG_RECORD, SCOPE_GROUP } from '../fields.js'
 import * as names from '../vocabulary/attributes.js'
 import { Writer } from '../wire.js'
-import type { CorrelatedEvent, GpuFigures, ServingFigures } from './event.js'
+import { BUCKETS, type CorrelatedEvent, type Efficiency, type GpuFigures, type ServingFigures } from './event.js'
 import { beginGroup, endGroup, LATENCY_METRICS } from './otlp.js'
 
 const INFO = new Writer(16).uint(LOG_RECORD.severityNumber, 9).string(LOG_RECORD.severityText, 'INFO').finish()
@@ -51,6 +51,24 @@ const TOKENS = [
   [double('ai_factory.tokens.input.late'), 'lateInput'],
   [double('ai_factory.tokens.output.late'), 'lateOutput'],
 ] as const
+const BUCKET_TIMES = BUCKETS.map(bucket => [bucket, double(`${names.GPU_TIME}.${bucket}`)] as const)
+const EFFICIENCY: readonly Row<Exclude<keyof Efficiency, 'currency' | 'priceSource' | 'costSplit'>>[] = [
+  [double(names.COST), 'cost'],
+  [double(`${names.COST}.active`), 'activeCost'],
+  [double(`${names.COST}.idle`), 'idleCost'],
+  [double(`${names.COST}.unknown`), 'unknownCost'],
+  [double(`${names.COST}.unattributed`), 'unattributedCost'],
+  [double(`${names.COST}.input`), 'inputCost'],
+  [double(`${names.COST}.output`), 'outputCost'],
+  [double(names.IDLE_ENERGY), 'idleJoules'],
+  [double(names.HOST_ENERGY), 'hostJoules'],
+  [double(names.FACILITY_ENERGY), 'facilityJoules'],
+  [double(names.CARBON), 'carbonGrams'],
+  [double(names.ENERGY_PER_TOKEN), 'joulesPerToken'],
+  [double(names.ENERGY_PER_OUTPUT_TOKEN), 'joulesPerOutputToken'],
+  [double(names.TOKEN_RATE_PER_GPU), 'tokensPerSecondPerGpu'],
+  [double(names.MODEL_FLOPS_UTILIZATION), 'modelFlopsUtilization'],
+]
 const REQUESTS = double(names.REQUESTS)
 const SPANS = [
   [double(names.SPANS), 'count'],
@@ -75,12 +93,27 @@ export const writeLog = (writer: Writer, event: CorrelatedEvent, id: string, res
   if (event.gpu) writeGpu(writer, event.gpu)
   if (event.serving) writeServing(writer, event.serving)
   writeCounts(writer, event)
+  writeEfficiency(writer, event)
   for (const [reason, name] of EXEMPLARS) {
     const ids = event.exemplars.filter(exemplar => exemplar.reason === reason).map(({ traceId }) => Buffer.from(traceId).toString('hex'))
     if (ids.length > 0) write(writer, name, ids)
   }
   writer.millis(LOG_RECORD.observedTime, end).string(LOG_RECORD.eventName, names.EVENT_NAME).end()
   endGroup(writer)
+}
+
+/** Device time by bucket, whatever the model, and what it cost. */
+const writeEfficiency = (writer: Writer, { gpuTime, efficiency }: CorrelatedEvent): void => {
+  for (const [bucket, attribute] of BUCKET_TIMES) {
+    let seconds: number | undefined
+    for (const row of gpuTime) if (row.bucket === bucket) seconds = (seconds ?? 0) + row.seconds
+    writeDouble(writer, attribute, seconds)
+  }
+  if (!efficiency) return
+  write(writer, names.CURRENCY, efficiency.currency)
+  if (efficiency.priceSource !== '') write(writer, 'ai_factory.price.source', efficiency.priceSource)
+  if (efficiency.costSplit !== '') write(writer, names.COST_SPLIT, efficiency.costSplit)
+  writeDoubles(writer, EFFICIENCY, efficiency)
 }
 
 const writeGpu = (writer: Writer, gpu: GpuFigures): void => {

@@ -20,6 +20,7 @@ import {
 import { writeLog } from './log.js'
 import { gauge, histogram, type Label, label, type Metric, MetricsWriter, type Point, sum } from './metrics-writer.js'
 import { LATENCY_METRICS, resourceOf } from './otlp.js'
+import { writeEfficiency } from './render-efficiency.js'
 
 /** About what the metrics and the log record of an event with one engine take. */
 const METRICS_BYTES = 10 << 10
@@ -129,6 +130,7 @@ const writeMetrics = (writer: MetricsWriter, event: CorrelatedEvent): void => {
     { value: gpu?.[figure], labels: OF_GPU },
     { value: serving?.[figure], labels: OF_ENGINE },
   ]
+  writeEfficiency(writer, event)
   writer.numbers(COVERAGE, ofBoth('coverage'))
   writer.numbers(CARRIED, ofBoth('carriedSeconds'))
 }

@@ -56,7 +56,35 @@ export const SPANS = 'ai_factory.spans'
 export const WINDOW_COVERAGE = 'ai_factory.window.coverage'
 export const WINDOW_CARRIED = 'ai_factory.window.carried'
 
+/** What device time, money and energy went into. */
+export const GPU_TIME = 'ai_factory.gpu.time'
+export const GPU_TIME_COST = 'ai_factory.gpu.time.cost'
+export const COST = 'ai_factory.cost'
+export const COST_TOKENS = 'ai_factory.cost.tokens'
+export const HOST_ENERGY = 'ai_factory.host.energy'
+export const FACILITY_ENERGY = 'ai_factory.facility.energy'
+export const IDLE_ENERGY = 'ai_factory.gpu.energy.idle'
+export const CARBON = 'ai_factory.carbon'
+export const ENERGY_PER_TOKEN = 'ai_factory.energy_per_token'
+export const ENERGY_PER_OUTPUT_TOKEN = 'ai_factory.energy_per_output_token'
+export const TOKEN_RATE_PER_GPU = 'ai_factory.token_rate_per_gpu'
+export const MODEL_FLOPS_UTILIZATION = 'ai_factory.model_flops_utilization'
+export const UNPRICED_TIME = 'ai_factory.gpu.time.unpriced'
+export const TENANT_COST = 'ai_factory.tenant.cost'
+export const TENANT_ENERGY = 'ai_factory.tenant.energy'
+export const TENANT_REQUESTS = 'ai_factory.tenant.requests'
+export const TENANT_TOKENS = 'ai_factory.tenant.tokens'
+
 /** Attributes of those metrics. */
+export const BUCKET = 'ai_factory.gpu.time.bucket'
+export const GPU_MODEL = 'ai_factory.gpu.model'
+export const TENANT_ID = 'ai_factory.tenant.id'
+/** Part of a cost: `active`, `idle`, `unknown`. */
+export const COST_PART = 'ai_factory.cost.part'
+export const CURRENCY = 'ai_factory.currency'
+/** How a cost was split between input and output: `compute_time` or `multiplier`. */
+export const COST_SPLIT = 'ai_factory.cost.split'
+
 export const TOKEN_TYPE = 'gen_ai.token.type'
 export const FINISH_REASON = 'ai_factory.finish_reason'
 /** `engine_metrics`, `engine_spans` or `client_spans`. */

@@ -157,7 +157,7 @@ export const isBlank = (value: number): boolean =>
 export const BLANK_LABELS: ReadonlySet<string> = new Set(['', '<<<NULL>>>', '<<<NOT_FOUND>>>', '<<<NOT_SUPPORTED>>>', '<<<NOT_PERM>>>'])
 
 /** What of an identity a label or attribute tells. */
-export type IdentityPart = 'uuid' | 'slice' | 'index' | 'host' | 'pod' | 'instance' | 'engine' | 'model' | 'share'
+export type IdentityPart = 'uuid' | 'slice' | 'index' | 'host' | 'pod' | 'instance' | 'engine' | 'model' | 'share' | 'board'
 
 /**
  * Label or attribute → part of the identity and rank; of several that are present the lowest rank counts. `exported_*` come first: where a
@@ -174,6 +174,7 @@ export const IDENTITY: ReadonlyMap<string, { readonly part: IdentityPart; readon
     engine: ['engine'],
     model: ['model_name'],
     share: ['ai_factory.gpu.share'],
+    board: ['modelName', 'hw.name', 'hw.model', 'card_model'],
   } satisfies Record<IdentityPart, string[]>).flatMap(([part, names]) =>
     names.map((name, rank) => [name, { part: part as IdentityPart, rank }] as const),
   ),

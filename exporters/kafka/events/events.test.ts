@@ -30,6 +30,8 @@ const event = (workloadId: string, watts: number): CorrelatedEvent => ({
   tokens: [{ source: 'engine_metrics', input: 12, output: 3.5 }],
   requests: [{ source: 'client_spans', finishReason: 'stop', count: 4, lateCount: 0 }],
   exemplars: [{ traceId: bytes(1, 2), spanId: bytes(3), reason: 'slowest', durationSeconds: 2 }],
+  gpuTime: [{ model: 'H100', bucket: 'productive', seconds: 7.5, cost: 0.25 }],
+  tenants: [],
 })
 const ONE = event('cluster/team/chat', 612.5)
 /** As the published schemas name it; what is unknown is null, ids in hex. */
@@ -64,6 +66,9 @@ const SAID = {
   requests: [{ source: 'client_spans', finish_reason: 'stop', count: 4, late_count: 0 }],
   spans: null,
   exemplars: [{ trace_id: '0102', span_id: '03', reason: 'slowest', duration_seconds: 2 }],
+  gpu_time: [{ model: 'H100', bucket: 'productive', seconds: 7.5, cost: 0.25 }],
+  tenants: [],
+  efficiency: null,
 }
 
 describe('correlated events as values of records', () => {

@@ -17,6 +17,7 @@ const OPTIONS: HandlerOptions = {
   enrich: 'full',
   holdSpans: true,
   wanted: new Set(SIGNALS),
+  tenants: ['tenant.id'],
   room: () => true,
   maxWorkloads: 10_000,
   outputs: new Outputs(new Buffers()),
