@@ -162,9 +162,11 @@ const labels = (attributes: Attributes): string =>
     .sort()
     .join('')
 
+const TOLD_APART: ReadonlySet<string> = new Set([names.TOKEN_TYPE, names.FINISH_REASON, names.TENANT_ID])
 /** Labels that tell totals apart: `late` amounts add to the others. */
 const kindOf = (attributes: Attributes): string =>
   Array.from({ length: attributes.length }, (_, index) => [attributes.key(index), attributes.value(index).text()])
-    .filter(([name]) => name === names.TOKEN_TYPE || name === names.FINISH_REASON)
+    .filter(([name = '']) => TOLD_APART.has(name))
     .map(([name, value]) => `{${name}=${value}}`)
+    .sort()
     .join('')

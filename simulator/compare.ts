@@ -1,4 +1,6 @@
 /** The books of the factory against the sums over the gateway's events. */
+
+import * as names from '../proto/vocabulary/attributes.js'
 import type { Backend, WorkloadBook } from './backend.js'
 import { FINISHES } from './engine.js'
 import type { Books } from './factory.js'
@@ -14,6 +16,8 @@ export interface Line {
 }
 
 const EXACT = 1e-9
+/** As config/examples/demo.yaml has it. */
+const PRICE_PER_GPU_HOUR = 2.8
 /** Scrapes every second see a meter up to a second late at both ends. */
 const ENERGY = 0.01
 
@@ -27,7 +31,7 @@ const energy = (book: WorkloadBook | undefined): { from: number; to: number; sai
     .slice(1)
   const said = windows
     .flatMap(({ values }) => [...values])
-    .reduce((sum, [series, value]) => (series.startsWith('ai_factory.gpu.energy') ? sum + value : sum), 0)
+    .reduce((sum, [series, value]) => (/^ai_factory\.gpu\.energy(\{|$)/.test(series) ? sum + value : sum), 0)
   return { from: windows[0]?.start ?? Number.NaN, to: windows.at(-1)?.end ?? Number.NaN, said }
 }
 
@@ -62,8 +66,66 @@ export const compare = (books: ReadonlyMap<string, Books>, backend: Backend, pre
     const { from, to, said } = energy(book)
     add('joules', joules(workload, from, to), said, ENERGY)
     add('spans', truth.spans, book?.spans ?? 0, 0)
+    add('tenants', truth.tenants.size, [...truth.tenants.keys()].filter(tenant => tenantAgrees(tenant, truth, book)).length, 0)
   }
-  return lines
+  return [...lines, ...bill(books, backend)]
+}
+
+/** Requests and tokens of one tenant, to the last of them. */
+const tenantAgrees = (tenant: string, { tenants }: Books, book: WorkloadBook | undefined): boolean => {
+  const { requests, input, output } = tenants.get(tenant)!
+  const label = `{${names.TENANT_ID}=${tenant}}`
+  const tokens = (type: string) => total(book, `${names.TENANT_TOKENS}${label}{${names.TOKEN_TYPE}=${type}}`)
+  return total(book, `${names.TENANT_REQUESTS}${label}`) === requests && tokens('input') === input && tokens('output') === output
+}
+
+/** Over all workloads: GPU seconds are GPUs × windows, and money is theirs at the one price, both to 1e-9, in the worst window too. */
+const bill = (books: ReadonlyMap<string, Books>, backend: Backend): Line[] => {
+  const gpus = [...books.values()].reduce((sum, book) => sum + book.gpus, 0)
+  const windows = new Map<number, { length: number; seconds: number; cost: number }>()
+  for (const { windows: told } of backend.workloads.values())
+    for (const { start, end, values } of told.values())
+      for (const [series, value] of values) {
+        const time = series.startsWith(`${names.GPU_TIME}{`)
+        if (!time && !series.startsWith(`${names.COST}{`)) continue
+        const window = windows.get(start) ?? { length: (end - start) / 1000, seconds: 0, cost: 0 }
+        if (time) window.seconds += value
+        else window.cost += value
+        windows.set(start, window)
+      }
+  // In the first window devices were seen first, and the last one may still be on its way.
+  const whole = [...windows].sort(([a], [b]) => a - b).slice(2, -2)
+  const worst = (of: (window: { length: number; seconds: number; cost: number }) => number, expected: (length: number) => number) =>
+    whole.reduce(
+      (most, [, window]) => Math.max(most, Math.abs(of(window) / expected(window.length) - 1)),
+      whole.length > 0 ? 0 : Number.NaN,
+    )
+  const line = (figure: string, happened: number, said: number, off: number): Line => ({
+    workload: '(all)',
+    figure,
+    happened,
+    said,
+    tolerance: EXACT,
+    agrees: off <= EXACT && Math.abs(said / happened - 1) <= EXACT,
+  })
+  const sum = (of: (window: { length: number; seconds: number; cost: number }) => number) =>
+    whole.reduce((all, [, window]) => all + of(window), 0)
+  const seconds = (length: number) => gpus * length
+  const cost = (length: number) => (gpus * length * PRICE_PER_GPU_HOUR) / 3600
+  return [
+    line(
+      'GPU seconds',
+      sum(({ length }) => seconds(length)),
+      sum(window => window.seconds),
+      worst(window => window.seconds, seconds),
+    ),
+    line(
+      'cost',
+      sum(({ length }) => cost(length)),
+      sum(window => window.cost),
+      worst(window => window.cost, cost),
+    ),
+  ]
 }
 
 export interface Matching {

@@ -11,6 +11,8 @@ export const FINISHES: readonly Finish[] = ['stop', 'length', 'abort']
 
 export interface Request {
   id: string
+  /** On whose behalf the client calls. */
+  tenant: string
   arrivedAt: number
   promptTokens: number
   cachedTokens: number

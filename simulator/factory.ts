@@ -22,7 +22,16 @@ export interface Books {
   cachedTokens: number
   generatedTokens: number
   joules: number
+  gpus: number
   spans: number
+  /** Of finished requests. */
+  tenants: Map<string, TenantBook>
+}
+
+export interface TenantBook {
+  requests: number
+  input: number
+  output: number
 }
 
 export class Factory {
@@ -31,6 +40,7 @@ export class Factory {
   private readonly random: Random
   private readonly nextArrival = new Map<Deployment, number>()
   private readonly spans = new Map<Deployment, number>()
+  private readonly tenants = new Map<Deployment, Map<string, TenantBook>>()
   private steps = 0
   /** Wall milliseconds of one step. */
   private readonly stepMs: number
@@ -88,11 +98,24 @@ export class Factory {
     for (const replica of this.replicas) {
       for (const request of replica.engine.step(this.stepMs / 1000, at)) {
         this.spans.set(replica.deployment, (this.spans.get(replica.deployment) ?? 0) + 2)
+        this.bookTenant(replica.deployment, request)
         this.finished(replica, request)
       }
       for (const gpu of replica.gpus) gpu.step(this.stepMs / 1000, replica.engine)
     }
     for (const gpus of this.nodes.values()) for (const gpu of gpus) if (!gpu.owner) gpu.step(this.stepMs / 1000, undefined)
+  }
+
+  private bookIdle(book: Books, gpu: Gpu): void {
+    book.joules += gpu.joules
+    book.gpus++
+  }
+
+  private bookTenant(deployment: Deployment, { tenant, promptTokens, generated }: Running): void {
+    let books = this.tenants.get(deployment)
+    if (!books) this.tenants.set(deployment, (books = new Map()))
+    const book = books.get(tenant) ?? { requests: 0, input: 0, output: 0 }
+    books.set(tenant, { requests: book.requests + 1, input: book.input + promptTokens, output: book.output + generated })
   }
 
   private arrive(deployment: Deployment, at: number): void {
@@ -120,6 +143,7 @@ export class Factory {
     const replica = replicas.reduce((least, each) => (load(each) < load(least) ? each : least))
     replica.engine.submit({
       id: random.text(24, '0123456789abcdef'),
+      tenant: `tenant-${Math.floor(this.plan.tenants * random.next() ** 2)}`,
       arrivedAt,
       promptTokens,
       // vLLM's prefix cache holds whole blocks of 16 tokens, never the whole prompt.
@@ -148,7 +172,9 @@ export class Factory {
             cachedTokens: 0,
             generatedTokens: 0,
             joules: 0,
+            gpus: 0,
             spans: 0,
+            tenants: new Map(),
           }),
         )
       return entry
@@ -160,9 +186,11 @@ export class Factory {
       entry.cachedTokens += engine.cachedTokens
       entry.generatedTokens += engine.generatedTokens
       for (const gpu of gpus) entry.joules += gpu.joules
+      entry.gpus += gpus.length
       entry.spans = this.spans.get(deployment) ?? 0
+      entry.tenants = this.tenants.get(deployment) ?? new Map()
     }
-    for (const gpus of this.nodes.values()) for (const gpu of gpus) if (!gpu.owner) of('unallocated').joules += gpu.joules
+    for (const gpus of this.nodes.values()) for (const gpu of gpus) if (!gpu.owner) this.bookIdle(of('unallocated'), gpu)
     return books
   }
 }

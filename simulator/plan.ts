@@ -47,6 +47,8 @@ export interface Plan {
   gpusPerNode: number
   /** GPUs that nobody owns. */
   idleGpus: number
+  /** Customers on whose behalf clients call; the first ones call most. */
+  tenants: number
   deployments: readonly Deployment[]
 }
 
@@ -72,6 +74,7 @@ export const defaultPlan = (seed = 1, speed = 1): Plan => ({
   gpu: H100,
   gpusPerNode: 8,
   idleGpus: 2,
+  tenants: 40,
   deployments: [
     {
       namespace: 'inference',

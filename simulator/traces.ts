@@ -54,6 +54,7 @@ export const emitRequest = (client: Tracer, engine: Tracer, deployment: Deployme
         'gen_ai.usage.cache_read.input_tokens': request.cachedTokens,
         'gen_ai.usage.output_tokens': request.generated,
         'gen_ai.request.stream': true,
+        'tenant.id': request.tenant,
         'gen_ai.response.time_to_first_chunk': (request.firstTokenAt - request.arrivedAt) / 1000,
         'server.address': `${deployment.name}.${deployment.namespace}.svc.cluster.local`,
         'server.port': 8000,
