@@ -1,7 +1,9 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import avsc from 'avsc'
 import protobuf from 'protobufjs'
+import descriptor from 'protobufjs/ext/descriptor.js'
 import { eventsBatch } from '../../../proto/events/codec.js'
 import type { CorrelatedEvent } from '../../../proto/events/event.js'
 import { schemaPath } from '../../../proto/schema.js'
@@ -142,22 +144,36 @@ describeKafka(
     })
     afterAll(() => broker?.stop())
 
-    test('one record an event, keyed by its workload, of which a reader in Java makes the same event', async () => {
+    /** events.proto as other languages' libraries read it. */
+    const descriptors = (): string => {
+      const path = join(mkdtempSync(join(tmpdir(), 'events-')), 'events.desc')
+      const { root } = protobuf.parse(readFileSync(schemaPath('events.proto'), 'utf8'), { keepCase: true })
+      writeFileSync(path, descriptor.FileDescriptorSet.encode((root.resolveAll() as protobuf.Root).toDescriptor('proto3')).finish())
+      return path
+    }
+
+    test('one record an event, keyed by its workload, of which readers in Java make the same event', async () => {
       const double = new RegistryDouble()
       const url = await double.open()
-      const reader = join(__dirname, '../../../test/support/kafka/ReadEvents.java')
-      for (const [way, registry] of [
-        ['single_object', {}],
-        ['confluent', { schema_registry: { urls: [url] } }],
+      const reader = (name: string) => join(__dirname, '../../../test/support/kafka', name)
+      const proto = descriptors()
+      ends.push(async () => rmSync(dirname(proto), { recursive: true }))
+      for (const [encoding, way, registry] of [
+        ['avro', 'single_object', {}],
+        ['avro', 'confluent', { schema_registry: { urls: [url] } }],
+        ['protobuf', 'bare', {}],
+        ['protobuf', 'confluent', { schema_registry: { urls: [url] } }],
       ] as const) {
         const topic = await newTopic(client, 2)
-        const { instance } = await exporter({ events: { topic, encoding: 'avro', ...registry } })
+        const { instance } = await exporter({ events: { topic, encoding, ...registry } })
         expect(instance.signals).toContain('events')
         await instance.consume(eventsBatch([ONE, event('other', 1)]))
         const { records } = await read(topic, 2)
         expect(records.map(({ key }) => key?.toString()).sort()).toEqual(['cluster/team/chat', 'other'])
         const mine = records.find(({ key }) => key?.toString() === ONE.workloadId)!
-        const said = await broker.tool(reader, schemaPath('events.avsc'), way, mine.value!.toString('base64'))
+        const program =
+          encoding === 'avro' ? [reader('ReadEvents.java'), schemaPath('events.avsc')] : [reader('ReadProtobufEvents.java'), proto]
+        const said = await broker.tool(program[0]!, program[1]!, way, mine.value!.toString('base64'))
         expect(JSON.parse(said)).toEqual(SAID)
       }
       double.close()
