@@ -7,6 +7,7 @@ export const processors: Registry<'processor'> = {
   efficiency: () => import('./efficiency/index.js'),
   memory_limiter: () => import('./memory_limiter/index.js'),
   resource: () => import('./resource/index.js'),
+  slo: () => import('./slo/index.js'),
   workload_id: () => import('./workload_id/index.js'),
   workload_join: () => import('./workload_join/index.js'),
 }

@@ -101,6 +101,7 @@ describe('correlated events', () => {
     exemplars: [],
     gpuTime: [],
     tenants: [],
+    slo: [],
   })
   const events = () => eventsBatch([event('prod/chat/llama'), event('prod/chat/qwen')])
   const byJoin = (w: ReturnType<typeof world>) => w.processor(ALL, (given, next) => next(given.signal === 'traces' ? events() : given))

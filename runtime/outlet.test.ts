@@ -28,6 +28,7 @@ const spans = (window: number, count: number): Batch =>
         exemplars: [],
         gpuTime: [],
         tenants: [],
+        slo: [],
       },
     ],
     { epoch: '1' },

@@ -162,7 +162,13 @@ const labels = (attributes: Attributes): string =>
     .sort()
     .join('')
 
-const TOLD_APART: ReadonlySet<string> = new Set([names.TOKEN_TYPE, names.FINISH_REASON, names.TENANT_ID])
+const TOLD_APART: ReadonlySet<string> = new Set([
+  names.TOKEN_TYPE,
+  names.FINISH_REASON,
+  names.TENANT_ID,
+  names.SLO_GOOD,
+  names.FIGURE_SOURCE,
+])
 /** Labels that tell totals apart: `late` amounts add to the others. */
 const kindOf = (attributes: Attributes): string =>
   Array.from({ length: attributes.length }, (_, index) => [attributes.key(index), attributes.value(index).text()])

@@ -66,6 +66,9 @@ export const compare = (books: ReadonlyMap<string, Books>, backend: Backend, pre
     const { from, to, said } = energy(book)
     add('joules', joules(workload, from, to), said, ENERGY)
     add('spans', truth.spans, book?.spans ?? 0, 0)
+    const judged = (good: boolean) => total(book, `${names.SLO_REQUESTS}{${names.SLO_GOOD}=${good}}{${names.FIGURE_SOURCE}=client_spans}`)
+    add('good requests', truth.good, judged(true), 0)
+    add('judged requests', truth.eligible, judged(true) + judged(false), 0)
     add('tenants', truth.tenants.size, [...truth.tenants.keys()].filter(tenant => tenantAgrees(tenant, truth, book)).length, 0)
   }
   return [...lines, ...bill(books, backend)]
@@ -74,7 +77,7 @@ export const compare = (books: ReadonlyMap<string, Books>, backend: Backend, pre
 /** Requests and tokens of one tenant, to the last of them. */
 const tenantAgrees = (tenant: string, { tenants }: Books, book: WorkloadBook | undefined): boolean => {
   const { requests, input, output } = tenants.get(tenant)!
-  const label = `{${names.TENANT_ID}=${tenant}}`
+  const label = `{${names.FIGURE_SOURCE}=client_spans}{${names.TENANT_ID}=${tenant}}`
   const tokens = (type: string) => total(book, `${names.TENANT_TOKENS}${label}{${names.TOKEN_TYPE}=${type}}`)
   return total(book, `${names.TENANT_REQUESTS}${label}`) === requests && tokens('input') === input && tokens('output') === output
 }

@@ -6,6 +6,8 @@ import { Random } from './random.js'
 
 /** Factory milliseconds of one step; at a speed factor the step shrinks with every other duration, so that a seed's story stays the same. */
 const STEP_MS = 10
+/** Time to the first token that config/examples/demo.yaml promises. */
+const PROMISED_SECONDS = 0.5
 
 export interface Replica {
   deployment: Deployment
@@ -24,6 +26,9 @@ export interface Books {
   joules: number
   gpus: number
   spans: number
+  /** Requests that their clients did not give up, and those of them with a first token within PROMISED_SECONDS. */
+  eligible: number
+  good: number
   /** Of finished requests. */
   tenants: Map<string, TenantBook>
 }
@@ -41,6 +46,7 @@ export class Factory {
   private readonly nextArrival = new Map<Deployment, number>()
   private readonly spans = new Map<Deployment, number>()
   private readonly tenants = new Map<Deployment, Map<string, TenantBook>>()
+  private readonly judged = new Map<Deployment, { eligible: number; good: number }>()
   private steps = 0
   /** Wall milliseconds of one step. */
   private readonly stepMs: number
@@ -99,6 +105,7 @@ export class Factory {
       for (const request of replica.engine.step(this.stepMs / 1000, at)) {
         this.spans.set(replica.deployment, (this.spans.get(replica.deployment) ?? 0) + 2)
         this.bookTenant(replica.deployment, request)
+        this.judge(replica.deployment, request)
         this.finished(replica, request)
       }
       for (const gpu of replica.gpus) gpu.step(this.stepMs / 1000, replica.engine)
@@ -109,6 +116,13 @@ export class Factory {
   private bookIdle(book: Books, gpu: Gpu): void {
     book.joules += gpu.joules
     book.gpus++
+  }
+
+  private judge(deployment: Deployment, { finish, arrivedAt, firstTokenAt }: Running): void {
+    if (finish === 'abort') return
+    const { eligible, good } = this.judged.get(deployment) ?? { eligible: 0, good: 0 }
+    const met = (firstTokenAt - arrivedAt) / 1000 <= PROMISED_SECONDS
+    this.judged.set(deployment, { eligible: eligible + 1, good: good + (met ? 1 : 0) })
   }
 
   private bookTenant(deployment: Deployment, { tenant, promptTokens, generated }: Running): void {
@@ -174,6 +188,8 @@ export class Factory {
             joules: 0,
             gpus: 0,
             spans: 0,
+            eligible: 0,
+            good: 0,
             tenants: new Map(),
           }),
         )
@@ -189,6 +205,7 @@ export class Factory {
       entry.gpus += gpus.length
       entry.spans = this.spans.get(deployment) ?? 0
       entry.tenants = this.tenants.get(deployment) ?? new Map()
+      Object.assign(entry, this.judged.get(deployment))
     }
     for (const gpus of this.nodes.values()) for (const gpu of gpus) if (!gpu.owner) this.bookIdle(of('unallocated'), gpu)
     return books

@@ -48,6 +48,8 @@ export class Assessor {
     if (tokens && weights) split(efficiency, tokens, weights)
     if (energy !== undefined) this.energy(efficiency, event.gpuTime, energy)
     if ((event.gpu?.coverage ?? 0) >= LEAST_COVERAGE && tokens) this.ratios(efficiency, event, tokens, energy)
+    const good = event.slo.find(({ eligible }) => eligible > 0)?.goodOutput
+    if (efficiency.cost !== undefined && good !== undefined && good > 0) efficiency.costPerGoodToken = efficiency.cost / good
     const tenants = this.tenants(efficiency, event, weights, energy)
     return { ...event, gpuTime, tenants, efficiency }
   }

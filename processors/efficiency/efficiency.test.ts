@@ -21,6 +21,7 @@ const event = (change: Partial<CorrelatedEvent>): CorrelatedEvent => ({
   exemplars: [],
   gpuTime: [],
   tenants: [],
+  slo: [],
   ...change,
 })
 const gpu = (coverage: number, energyJoules?: number): Partial<CorrelatedEvent> => ({
@@ -169,6 +170,35 @@ describe('the whole is the sum of its parts', () => {
       ),
     )
   })
+})
+
+test('a good token costs what all of them did', () => {
+  const slo = [
+    {
+      source: 'engine_spans' as const,
+      target: 0.99,
+      eligible: 0,
+      good: 0,
+      goodOutput: 0,
+      errors: 0,
+      missedTimeToFirstToken: 0,
+      missedTimePerOutputToken: 0,
+      missedDuration: 0,
+    },
+    {
+      source: 'client_spans' as const,
+      target: 0.99,
+      eligible: 10,
+      good: 5,
+      goodOutput: 2000,
+      errors: 0,
+      missedTimeToFirstToken: 5,
+      missedTimePerOutputToken: 0,
+      missedDuration: 0,
+    },
+  ]
+  expect(assess(price(3.6), { gpuTime: busy(1000), slo }).efficiency?.costPerGoodToken).toBeCloseTo(0.0005, 12)
+  expect(assess(price(3.6), { gpuTime: busy(1000) }).efficiency).not.toHaveProperty('costPerGoodToken')
 })
 
 describe('what is not known is not said', () => {

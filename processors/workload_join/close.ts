@@ -9,14 +9,14 @@ import {
   type RequestFigures,
   SCHEMA_VERSION,
   type ServingFigures,
-  type TenantFigures,
   type TokenFigures,
 } from '../../proto/events/event.js'
 import { DeviceTime } from './device_time.js'
 import { Lens } from './figures.js'
 import { type Amounts, Ledger } from './ledger.js'
 import type { Remainder } from './remainder.js'
-import type { SourceFigures, SpanSums, Target, Workload } from './state.js'
+import { sloOf, spanFigures, tenantsOf } from './span-figures.js'
+import type { SpanSums, Target, Workload } from './state.js'
 import { present } from './targets.js'
 
 export interface Window {
@@ -87,6 +87,7 @@ export class Closer {
       exemplars: spans ? [...spans.slowest, ...spans.failed] : [],
       gpuTime,
       tenants: tenantsOf(spans, late),
+      slo: sloOf(spans, late),
     }
     if (window.cut) event.flags.push('cut')
     if (gpu) {
@@ -153,9 +154,6 @@ const know = <K extends string>(figures: { [key in K]?: number }, name: K, value
 }
 const unlessZero = (amount: number | undefined): number | undefined => (amount !== undefined && amount > 0 ? amount : undefined)
 
-const spanFigures = (source: FigureSource, sums: SpanSums | undefined): SourceFigures | undefined =>
-  source === 'engine_spans' ? sums?.engine : sums?.client
-
 /** Of every source that is alive and says anything at all, or that has said something more than zero. */
 const tokensOf = (
   alive: readonly FigureSource[],
@@ -182,34 +180,6 @@ const tokensOf = (
     if (said.some(amount => amount !== undefined && (amount > 0 || alive.includes(source)))) tokens.push(figures)
   }
   return tokens
-}
-
-/** Of every tenant that spans name, what was booked in this window, late or not. */
-const tenantsOf = (spans: SpanSums | undefined, late: SpanSums | undefined): TenantFigures[] => {
-  const rows: TenantFigures[] = []
-  for (const source of ['engine_spans', 'client_spans'] as const) {
-    const tenants = new Map<string, TenantFigures>()
-    for (const sums of [spans, late])
-      for (const [tenant, { requests, input, output, cached }] of (source === 'engine_spans' ? sums?.engineTenants : sums?.clientTenants) ??
-        []) {
-        let row = tenants.get(tenant)
-        if (!row) tenants.set(tenant, (row = { tenant, source, requests: 0, input: 0, output: 0, cached: 0 }))
-        row.requests += requests
-        row.input += input
-        row.output += output
-        row.cached += cached
-      }
-    if (tenants.size === 0) continue
-    const all = [spanFigures(source, spans), spanFigures(source, late)]
-    const unnamed: TenantFigures = { tenant: '', source, requests: 0, input: 0, output: 0, cached: 0 }
-    for (const figure of ['requests', 'input', 'output', 'cached'] as const) {
-      for (const whole of all) unnamed[figure] += whole?.[figure] ?? 0
-      for (const row of tenants.values()) unnamed[figure] -= row[figure]
-    }
-    if (unnamed.requests > 0) tenants.set('', unnamed)
-    rows.push(...[...tenants.values()].sort((a, b) => (a.tenant < b.tenant ? -1 : 1)))
-  }
-  return rows
 }
 
 type Amount = Exclude<keyof TokenFigures, 'source'>

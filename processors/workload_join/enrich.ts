@@ -5,6 +5,7 @@
 import type { Group } from '../../proto/batch.js'
 import { GROUP, SCOPE_GROUP, SPAN } from '../../proto/fields.js'
 import { SPAN_KIND } from '../../proto/views/traces.js'
+import { PREFIX } from '../../proto/vocabulary/attributes.js'
 import { Fields } from '../../proto/wire.js'
 import { FIGURE } from './figure.js'
 import { Lens } from './figures.js'
@@ -20,6 +21,10 @@ import { type Enrich, type SpanOutcome, Templates, WRITTEN } from './template.js
 const LEAST = 0.001
 /** Bytes of an attribute before its key: tag and length of the key, for keys shorter than 128. */
 const KEY_AT = 2
+const NAME_AT = PREFIX.length
+/** By the letter with which names go on: 1 = one of those that are written here. */
+const OURS = new Uint8Array(256)
+for (const name of WRITTEN) OURS[name.charCodeAt(NAME_AT)] = 1
 
 export interface SpanTime {
   readonly appendTime: number
@@ -98,8 +103,9 @@ export class Enricher {
       switch (span.number) {
         case SPAN.attributes: {
           const key = span.start + KEY_AT
-          // 'ai_': how all our names begin.
-          if (bytes[key] === 0x61 && bytes[key + 1] === 0x69 && bytes[key + 2] === 0x5f) this.enrichedBefore = true
+          // 'ai_', and as the names go on that are written here.
+          if (bytes[key] === 0x61 && bytes[key + 1] === 0x69 && bytes[key + 2] === 0x5f && OURS[bytes[key + NAME_AT]!] === 1)
+            this.enrichedBefore = true
           break
         }
         case SPAN.startTime:

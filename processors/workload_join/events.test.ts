@@ -414,6 +414,61 @@ describe('sums over the events', () => {
   })
 })
 
+describe('objectives', () => {
+  const judged = (missed: readonly string[], output: number, more: Values = {}): SpanSpec => ({
+    start: 1,
+    end: 2,
+    kind: 'server',
+    attributes: {
+      'gen_ai.usage.output_tokens': output,
+      'ai_factory.slo.good': missed.length === 0,
+      ...(missed.length > 0 ? { 'ai_factory.slo.missed': missed } : {}),
+      'ai_factory.slo.target': 0.95,
+      ...more,
+    },
+  })
+  const figuresOf = (change: object) => ({
+    source: 'engine_spans',
+    target: 0.95,
+    eligible: 0,
+    good: 0,
+    goodOutput: 0,
+    errors: 0,
+    missedTimeToFirstToken: 0,
+    missedTimePerOutputToken: 0,
+    missedDuration: 0,
+    ...change,
+  })
+
+  test('verdicts are counted by what was missed, tokens of good requests alone; late ones in the window that books them', () => {
+    const events = run(new Table(), [
+      [
+        3,
+        spans(
+          judged([], 10, { 'tenant.id': 'a' }),
+          judged([], 20),
+          judged(['time_to_first_token', 'duration'], 40, { 'tenant.id': 'a' }),
+          judged(['error'], 80),
+          judged(['no such objective'], 1),
+          { start: 1, end: 2, kind: 'server', attributes: { 'gen_ai.usage.output_tokens': 7 } },
+        ),
+      ],
+      [30, spans(judged([], 5))],
+    ])
+    expect(at(events, 0)?.slo).toEqual([
+      figuresOf({ eligible: 5, good: 2, goodOutput: 30, errors: 1, missedTimeToFirstToken: 1, missedDuration: 1 }),
+    ])
+    expect(at(events, 10)?.slo).toEqual([figuresOf({ eligible: 1, good: 1, goodOutput: 5 })])
+    expect(at(events, 0)?.tenants.find(({ tenant }) => tenant === 'a')).toMatchObject({ requests: 2, eligible: 2, good: 1 })
+  })
+
+  test('without verdicts nothing is said', () => {
+    expect(
+      at(run(new Table(), [[3, spans({ start: 1, end: 2, kind: 'server', attributes: { 'gen_ai.usage.output_tokens': 7 } })]]), 0)?.slo,
+    ).toEqual([])
+  })
+})
+
 describe('tenants', () => {
   const call = (tenant: string | undefined, input: number, output: number, kind: 'server' | 'client' = 'client'): SpanSpec => ({
     start: 1,

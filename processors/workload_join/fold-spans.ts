@@ -1,21 +1,25 @@
 /** Spans into the state: counts, tokens and exemplars, booked whole to the window of their end (rules 6, 10, 12). */
 import type { Group } from '../../proto/batch.js'
 import { GROUP, KEY_VALUE, SCOPE_GROUP, SPAN, STATUS } from '../../proto/fields.js'
-import { AnyValue, STRING } from '../../proto/views/any-value.js'
+import { AnyValue, type Plain, STRING } from '../../proto/views/any-value.js'
 import { KeySet } from '../../proto/views/attributes.js'
 import { ResourceView } from '../../proto/views/resource.js'
 import { SPAN_KIND, STATUS_CODE } from '../../proto/views/traces.js'
+import { SLO_GOOD, SLO_MISSED, SLO_TARGET } from '../../proto/vocabulary/attributes.js'
 import { AGGREGATES, OPERATION_KEY, TOKEN_KEYS } from '../../proto/vocabulary/usage.js'
 import { BYTES, Fields } from '../../proto/wire.js'
 import type { FoldTime } from './fold-metrics.js'
-import { noFigures, type SourceFigures, type SpanSource, SpanSums, type Workload } from './state.js'
+import { type Judged, noFigures, SLO_OBJECTIVES, SloSums, type SourceFigures, type SpanSource, SpanSums, type Workload } from './state.js'
 
-const KEYS = [...TOKEN_KEYS.input, ...TOKEN_KEYS.output, ...TOKEN_KEYS.cached, OPERATION_KEY]
+const KEYS = [...TOKEN_KEYS.input, ...TOKEN_KEYS.output, ...TOKEN_KEYS.cached, OPERATION_KEY, SLO_GOOD, SLO_MISSED, SLO_TARGET]
 const AGGREGATE_SET = new KeySet(AGGREGATES)
 const OUTPUTS = TOKEN_KEYS.input.length
 const CACHED = OUTPUTS + TOKEN_KEYS.output.length
 const OPERATION = CACHED + TOKEN_KEYS.cached.length
-const TENANT = OPERATION + 1
+const GOOD = OPERATION + 1
+const MISSED = GOOD + 1
+const TARGET = MISSED + 1
+const TENANT = TARGET + 1
 /** Tenants of a workload and window that are told apart; what further ones take counts for OVERFLOW. */
 const MOST_TENANTS = 1000
 const OVERFLOW = 'ai_factory.overflow'
@@ -44,6 +48,10 @@ export class SpanFold {
   private groupTenant = ''
   private tenant = ''
   private tenantRank = Number.POSITIVE_INFINITY
+  /** What `slo` wrote: undefined = nothing; the names of what was missed, what should be reached. */
+  private good: boolean | undefined
+  private missed: Plain
+  private target = 0
 
   /** `tenantKeys`: attributes of spans or their resources that name the tenant, the first that is there counts. */
   constructor(tenantKeys: readonly string[]) {
@@ -73,6 +81,7 @@ export class SpanFold {
     this.aggregate = false
     this.tenant = ''
     this.tenantRank = Number.POSITIVE_INFINITY
+    this.good = undefined
     while (span.next()) {
       switch (span.number) {
         case SPAN.attributes:
@@ -108,6 +117,7 @@ export class SpanFold {
     const failed = status === STATUS_CODE.error
     if (failed) sums.errors++
     if (usage && !this.aggregate) this.book(workload, sums, kind, time)
+    if (this.good !== undefined) this.bookVerdict(sums, kind, usage)
     if (!late && traceAt >= 0 && spanAt >= 0) this.remember(sums, span.bytes, traceAt, spanAt, Math.max(0, end - start), failed)
   }
 
@@ -124,6 +134,14 @@ export class SpanFold {
     const value = this.value.read(inner.bytes, inner.start, inner.end)
     if (key === OPERATION) {
       this.aggregate = value.kind === STRING && AGGREGATE_SET.indexOf(value.bytes, value.start, value.end) >= 0
+      return usage
+    }
+    if (key > OPERATION && key < TENANT) {
+      if (key === GOOD) {
+        this.good = value.plain() === true
+        this.missed = undefined
+      } else if (key === MISSED) this.missed = value.plain()
+      else this.target = value.number() ?? 0
       return usage
     }
     if (key >= TENANT) {
@@ -147,6 +165,31 @@ export class SpanFold {
     const tenant = this.tenant || this.groupTenant
     if (tenant !== '') this.add(this.ofTenant(sums, source, tenant))
     if (time > workload.seen[source]) workload.seen[source] = time
+  }
+
+  private bookVerdict(sums: SpanSums, kind: number, usage: boolean): void {
+    if (kind !== SPAN_KIND.server && kind !== SPAN_KIND.client) return
+    const slo = kind === SPAN_KIND.server ? (sums.engineSlo ??= new SloSums()) : (sums.clientSlo ??= new SloSums())
+    slo.target = this.target
+    this.judge(slo)
+    const tenant = this.tenant || this.groupTenant
+    if (tenant !== '') {
+      const name = slo.tenants.size < MOST_TENANTS || slo.tenants.has(tenant) ? tenant : OVERFLOW
+      let judged = slo.tenants.get(name)
+      if (!judged) slo.tenants.set(name, (judged = { eligible: 0, good: 0 }))
+      this.judge(judged)
+    }
+    if (this.good) slo.goodOutput += usage ? this.first(OUTPUTS, CACHED) : 0
+    else if (Array.isArray(this.missed))
+      for (const name of this.missed) {
+        const at = (SLO_OBJECTIVES as readonly Plain[]).indexOf(name)
+        if (at >= 0) slo.missed[at]!++
+      }
+  }
+
+  private judge(judged: Judged): void {
+    judged.eligible++
+    if (this.good) judged.good++
   }
 
   private tenantOf(resource: Uint8Array): string {

@@ -105,6 +105,23 @@ export interface SourceFigures {
 }
 export const noFigures = (): SourceFigures => ({ input: 0, output: 0, cached: 0, requests: 0 })
 
+/** What was judged of requests, by the processor `slo`. */
+export interface Judged {
+  eligible: number
+  good: number
+}
+export class SloSums implements Judged {
+  target = 0
+  eligible = 0
+  good = 0
+  goodOutput = 0
+  /** By SLO_OBJECTIVES. */
+  readonly missed = [0, 0, 0, 0]
+  readonly tenants = new Map<string, Judged>()
+}
+/** Names on a span of what it missed. */
+export const SLO_OBJECTIVES = ['error', 'time_to_first_token', 'time_per_output_token', 'duration'] as const
+
 /** What spans say about one window, or about windows that had closed. */
 export class SpanSums {
   count = 0
@@ -114,6 +131,9 @@ export class SpanSums {
   /** The same by tenant; absent while no span names one. */
   engineTenants: Map<string, SourceFigures> | undefined
   clientTenants: Map<string, SourceFigures> | undefined
+  /** Absent while nothing was judged. */
+  engineSlo: SloSums | undefined
+  clientSlo: SloSums | undefined
   readonly slowest: Exemplar[] = []
   readonly failed: Exemplar[] = []
 }

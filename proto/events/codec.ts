@@ -19,6 +19,7 @@ type MessageName =
   | 'GpuTime'
   | 'TenantFigures'
   | 'Efficiency'
+  | 'SloFigures'
 /** `optional`: absent and zero differ. `required`: zero or empty is not written and is what an absent field reads as. */
 type Presence = 'required' | 'optional' | 'repeated'
 type FieldRow = readonly [number: number, name: string, type: Scalar | MessageName, presence: Presence]
@@ -44,6 +45,7 @@ export const MESSAGES: Readonly<Record<MessageName, readonly FieldRow[]>> = {
     [16, 'gpuTime', 'GpuTime', 'repeated'],
     [17, 'tenants', 'TenantFigures', 'repeated'],
     [18, 'efficiency', 'Efficiency', 'optional'],
+    [19, 'slo', 'SloFigures', 'repeated'],
   ],
   Gpu: [
     [1, 'count', 'uint', 'required'],
@@ -123,6 +125,19 @@ export const MESSAGES: Readonly<Record<MessageName, readonly FieldRow[]>> = {
     [7, 'cost', 'double', 'optional'],
     [8, 'idleCost', 'double', 'optional'],
     [9, 'energyJoules', 'double', 'optional'],
+    [10, 'eligible', 'double', 'optional'],
+    [11, 'good', 'double', 'optional'],
+  ],
+  SloFigures: [
+    [1, 'source', 'string', 'required'],
+    [2, 'target', 'double', 'required'],
+    [3, 'eligible', 'double', 'required'],
+    [4, 'good', 'double', 'required'],
+    [5, 'goodOutput', 'double', 'required'],
+    [6, 'errors', 'double', 'required'],
+    [7, 'missedTimeToFirstToken', 'double', 'required'],
+    [8, 'missedTimePerOutputToken', 'double', 'required'],
+    [9, 'missedDuration', 'double', 'required'],
   ],
   Efficiency: [
     [1, 'currency', 'string', 'required'],
@@ -144,6 +159,7 @@ export const MESSAGES: Readonly<Record<MessageName, readonly FieldRow[]>> = {
     [17, 'joulesPerOutputToken', 'double', 'optional'],
     [18, 'tokensPerSecondPerGpu', 'double', 'optional'],
     [19, 'modelFlopsUtilization', 'double', 'optional'],
+    [20, 'costPerGoodToken', 'double', 'optional'],
   ],
 }
 const EVENTS_EVENT = 1

@@ -40,6 +40,7 @@ const event = (change: Partial<CorrelatedEvent> & { window: number }): Correlate
     tokens: [],
     gpuTime: [],
     tenants: [],
+    slo: [],
     requests: [],
     exemplars: [],
     ...others,

@@ -52,6 +52,20 @@ export interface TenantFigures {
   cost?: number
   idleCost?: number
   energyJoules?: number
+  eligible?: number
+  good?: number
+}
+
+export interface SloFigures {
+  source: Exclude<FigureSource, 'engine_metrics'>
+  target: number
+  eligible: number
+  good: number
+  goodOutput: number
+  errors: number
+  missedTimeToFirstToken: number
+  missedTimePerOutputToken: number
+  missedDuration: number
 }
 
 export type CostSplit = 'compute_time' | 'multiplier'
@@ -77,6 +91,7 @@ export interface Efficiency {
   joulesPerOutputToken?: number
   tokensPerSecondPerGpu?: number
   modelFlopsUtilization?: number
+  costPerGoodToken?: number
 }
 
 export interface GpuFigures {
@@ -168,4 +183,5 @@ export interface CorrelatedEvent {
   gpuTime: GpuTime[]
   tenants: TenantFigures[]
   efficiency?: Efficiency
+  slo: SloFigures[]
 }

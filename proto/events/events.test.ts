@@ -122,8 +122,8 @@ describe('correlated event', () => {
     )
   })
 
-  test('numbers 19 to 40 of the event are free for what is to come', () => {
-    expect(Math.max(...MESSAGES.CorrelatedEvent.map(([number]) => number))).toBeLessThan(19)
+  test('numbers 20 to 40 of the event are free for what is to come', () => {
+    expect(Math.max(...MESSAGES.CorrelatedEvent.map(([number]) => number))).toBeLessThan(20)
   })
 })
 
@@ -157,6 +157,7 @@ const event = (change: Partial<CorrelatedEvent> = {}): CorrelatedEvent => ({
   exemplars: [{ traceId: new Uint8Array(16).fill(7), spanId: new Uint8Array(8).fill(1), reason: 'slowest', durationSeconds: 2 }],
   gpuTime: [],
   tenants: [],
+  slo: [],
   ...change,
 })
 
@@ -306,6 +307,42 @@ describe('rendering', () => {
     expect(of('ai_factory.tenant.energy')).toMatchObject([{ unit: 'J', value: 7, labels: 'a,client_spans' }])
     expect(of('ai_factory.energy_per_token')).toMatchObject([{ unit: 'J/{token}', kind: GAUGE, value: 40 }])
     expect(of('ai_factory.gpu.time.unpriced')).toEqual([])
+  })
+
+  test('objectives: judged requests by verdict and by what was missed; attainment and burn rate of the window', () => {
+    const [written] = renderEvents(
+      eventsBatch([
+        event({
+          slo: [
+            {
+              source: 'engine_spans',
+              target: 0.9,
+              eligible: 10,
+              good: 7,
+              goodOutput: 100,
+              errors: 1,
+              missedTimeToFirstToken: 2,
+              missedTimePerOutputToken: 0,
+              missedDuration: 1,
+            },
+          ],
+        }),
+      ]),
+    )
+    const of = (metric: string) => pointsOf(written).filter(point => point.metric === metric)
+    expect(of('ai_factory.slo.requests').map(({ value, attributes }) => [attributes['ai_factory.slo.good'], value])).toEqual([
+      [true, 7],
+      [false, 3],
+    ])
+    expect(of('ai_factory.slo.misses').map(({ value, attributes }) => [attributes['ai_factory.slo.objective'], value])).toEqual([
+      ['error', 1],
+      ['time_to_first_token', 2],
+      ['time_per_output_token', 0],
+      ['duration', 1],
+    ])
+    expect(of('ai_factory.slo.attainment')[0]?.value).toBeCloseTo(0.7, 12)
+    expect(of('ai_factory.slo.burn_rate')[0]?.value).toBeCloseTo(3, 12)
+    expect(of('ai_factory.slo.tokens.good')).toMatchObject([{ value: 100, attributes: { 'ai_factory.source': 'engine_spans' } }])
   })
 
   test('rule 12: only the headline source counts under the plain name, the others stand beside with their source', () => {

@@ -68,6 +68,7 @@ const EFFICIENCY: readonly Row<Exclude<keyof Efficiency, 'currency' | 'priceSour
   [double(names.ENERGY_PER_OUTPUT_TOKEN), 'joulesPerOutputToken'],
   [double(names.TOKEN_RATE_PER_GPU), 'tokensPerSecondPerGpu'],
   [double(names.MODEL_FLOPS_UTILIZATION), 'modelFlopsUtilization'],
+  [double(names.COST_PER_GOOD_TOKEN), 'costPerGoodToken'],
 ]
 const REQUESTS = double(names.REQUESTS)
 const SPANS = [
@@ -103,12 +104,13 @@ export const writeLog = (writer: Writer, event: CorrelatedEvent, id: string, res
 }
 
 /** Device time by bucket, whatever the model, and what it cost. */
-const writeEfficiency = (writer: Writer, { gpuTime, efficiency }: CorrelatedEvent): void => {
+const writeEfficiency = (writer: Writer, { gpuTime, efficiency, slo }: CorrelatedEvent): void => {
   for (const [bucket, attribute] of BUCKET_TIMES) {
     let seconds: number | undefined
     for (const row of gpuTime) if (row.bucket === bucket) seconds = (seconds ?? 0) + row.seconds
     writeDouble(writer, attribute, seconds)
   }
+  for (const { source, eligible, good } of slo) if (eligible > 0) write(writer, `${names.SLO_ATTAINMENT}.${source}`, good / eligible)
   if (!efficiency) return
   write(writer, names.CURRENCY, efficiency.currency)
   if (efficiency.priceSource !== '') write(writer, 'ai_factory.price.source', efficiency.priceSource)

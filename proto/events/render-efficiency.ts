@@ -1,6 +1,6 @@
 /** Device time, money and energy of a correlated event as metrics; deltas like all of them. */
 import * as names from '../vocabulary/attributes.js'
-import type { CorrelatedEvent, Efficiency } from './event.js'
+import type { CorrelatedEvent, Efficiency, SloFigures } from './event.js'
 import { gauge, type Label, label, type MetricsWriter, type Point, sum } from './metrics-writer.js'
 
 const GPU_TIME = sum(names.GPU_TIME, 's')
@@ -31,9 +31,10 @@ const FIGURES = [
   [gauge(names.ENERGY_PER_OUTPUT_TOKEN, 'J/{token}'), 'joulesPerOutputToken'],
   [gauge(names.TOKEN_RATE_PER_GPU, '{token}/s'), 'tokensPerSecondPerGpu'],
   [gauge(names.MODEL_FLOPS_UTILIZATION, '1'), 'modelFlopsUtilization'],
+  [gauge(names.COST_PER_GOOD_TOKEN, '{currency}/{token}'), 'costPerGoodToken'],
 ] as const satisfies readonly (readonly [unknown, keyof Efficiency])[]
 
-export const writeEfficiency = (writer: MetricsWriter, { gpuTime, tenants, efficiency }: CorrelatedEvent): void => {
+export const writeEfficiency = (writer: MetricsWriter, { gpuTime, tenants, efficiency, slo }: CorrelatedEvent): void => {
   const currency = efficiency ? [label(names.CURRENCY, efficiency.currency)] : NONE
   if (gpuTime.length > 0) {
     const kinds = gpuTime.map(({ model, bucket }) => [label(names.BUCKET, bucket), label(names.GPU_MODEL, model)])
@@ -47,6 +48,7 @@ export const writeEfficiency = (writer: MetricsWriter, { gpuTime, tenants, effic
     )
   }
   writeTenants(writer, tenants, currency)
+  for (const figures of slo) writeSlo(writer, figures)
   if (!efficiency) return
   const { activeCost, idleCost, unknownCost, inputCost, outputCost, costSplit, unpricedSeconds } = efficiency
   writer.numbers(COST, [
@@ -61,6 +63,42 @@ export const writeEfficiency = (writer: MetricsWriter, { gpuTime, tenants, effic
   ])
   writer.numbers(UNPRICED, [{ value: unpricedSeconds || undefined, labels: NONE }])
   for (const [metric, figure] of FIGURES) writer.numbers(metric, [{ value: efficiency[figure], labels: NONE }])
+}
+
+const SLO_REQUESTS = sum(names.SLO_REQUESTS, '{request}')
+const SLO_MISSES = sum(names.SLO_MISSES, '{request}')
+const SLO_GOOD_TOKENS = sum(names.SLO_GOOD_TOKENS, '{token}')
+const SLO_ATTAINMENT = gauge(names.SLO_ATTAINMENT, '1')
+const SLO_BURN_RATE = gauge(names.SLO_BURN_RATE, '1')
+const SLO_TARGET = gauge(names.SLO_TARGET, '1')
+const TENANT_SLO_REQUESTS = sum(names.TENANT_SLO_REQUESTS, '{request}')
+const GOOD = label(names.SLO_GOOD, true)
+const BAD = label(names.SLO_GOOD, false)
+const objective = (name: string): Label => label(names.SLO_OBJECTIVE, name)
+const OBJECTIVES = [
+  [objective('error'), 'errors'],
+  [objective('time_to_first_token'), 'missedTimeToFirstToken'],
+  [objective('time_per_output_token'), 'missedTimePerOutputToken'],
+  [objective('duration'), 'missedDuration'],
+] as const satisfies readonly (readonly [Label, keyof SloFigures])[]
+
+/** Attainment = good / eligible; burn rate = (1 − attainment) / (1 − target), 1 = as fast as the target allows. */
+const writeSlo = (writer: MetricsWriter, slo: SloFigures): void => {
+  const { source, target, eligible, good, goodOutput } = slo
+  const from = label(names.FIGURE_SOURCE, source)
+  writer.numbers(SLO_REQUESTS, [
+    { value: good, labels: [GOOD, from] },
+    { value: eligible - good, labels: [BAD, from] },
+  ])
+  writer.numbers(
+    SLO_MISSES,
+    OBJECTIVES.map(([name, figure]): Point => ({ value: slo[figure], labels: [name, from] })),
+  )
+  writer.numbers(SLO_GOOD_TOKENS, [{ value: goodOutput, labels: [from] }])
+  writer.numbers(SLO_TARGET, [{ value: target, labels: [from] }])
+  if (eligible === 0) return
+  writer.numbers(SLO_ATTAINMENT, [{ value: good / eligible, labels: [from] }])
+  writer.numbers(SLO_BURN_RATE, [{ value: (1 - good / eligible) / (1 - target), labels: [from] }])
 }
 
 /** Of both sources; whoever adds them up chooses one. */
@@ -83,6 +121,13 @@ const writeTenants = (writer: MetricsWriter, tenants: CorrelatedEvent['tenants']
     tenants.flatMap(({ cost, idleCost }, i): Point[] => [
       { value: cost, labels: [PARTS.active, ...whose[i]!, ...currency] },
       { value: idleCost, labels: [PARTS.idle, ...whose[i]!, ...currency] },
+    ]),
+  )
+  writer.numbers(
+    TENANT_SLO_REQUESTS,
+    tenants.flatMap(({ eligible, good }, i): Point[] => [
+      { value: good, labels: [GOOD, ...whose[i]!] },
+      { value: eligible === undefined || good === undefined ? undefined : eligible - good, labels: [BAD, ...whose[i]!] },
     ]),
   )
   writer.numbers(

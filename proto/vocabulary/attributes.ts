@@ -30,6 +30,11 @@ export const JOIN_COVERAGE = 'ai_factory.join.coverage'
 /** Seconds filled by carrying the last value forward. */
 export const JOIN_CARRIED = 'ai_factory.join.carried'
 
+/** Written on each request's span by the `slo` processor: whether every objective was met, those that were not, and the share that should be. */
+export const SLO_GOOD = 'ai_factory.slo.good'
+export const SLO_MISSED = 'ai_factory.slo.missed'
+export const SLO_TARGET = 'ai_factory.slo.target'
+
 /** Attributes on spans and, where one number says it, metrics of the correlated event. */
 export const GPU_COUNT = 'ai_factory.gpu.count'
 export const GPU_IDS = 'ai_factory.gpu.ids'
@@ -70,6 +75,13 @@ export const ENERGY_PER_OUTPUT_TOKEN = 'ai_factory.energy_per_output_token'
 export const TOKEN_RATE_PER_GPU = 'ai_factory.token_rate_per_gpu'
 export const MODEL_FLOPS_UTILIZATION = 'ai_factory.model_flops_utilization'
 export const UNPRICED_TIME = 'ai_factory.gpu.time.unpriced'
+export const SLO_REQUESTS = 'ai_factory.slo.requests'
+export const SLO_MISSES = 'ai_factory.slo.misses'
+export const SLO_GOOD_TOKENS = 'ai_factory.slo.tokens.good'
+export const SLO_ATTAINMENT = 'ai_factory.slo.attainment'
+export const SLO_BURN_RATE = 'ai_factory.slo.burn_rate'
+export const COST_PER_GOOD_TOKEN = 'ai_factory.cost_per_good_token'
+export const TENANT_SLO_REQUESTS = 'ai_factory.tenant.slo.requests'
 export const TENANT_COST = 'ai_factory.tenant.cost'
 export const TENANT_ENERGY = 'ai_factory.tenant.energy'
 export const TENANT_REQUESTS = 'ai_factory.tenant.requests'
@@ -82,6 +94,8 @@ export const TENANT_ID = 'ai_factory.tenant.id'
 /** Part of a cost: `active`, `idle`, `unknown`. */
 export const COST_PART = 'ai_factory.cost.part'
 export const CURRENCY = 'ai_factory.currency'
+/** `error`, `time_to_first_token`, `time_per_output_token` or `duration`. */
+export const SLO_OBJECTIVE = 'ai_factory.slo.objective'
 /** How a cost was split between input and output: `compute_time` or `multiplier`. */
 export const COST_SPLIT = 'ai_factory.cost.split'
 

@@ -11,6 +11,25 @@ export const TOKEN_KEYS: Readonly<Record<Figure, readonly string[]>> = {
   cached: ['gen_ai.usage.cache_read.input_tokens', 'gen_ai.usage.cached_tokens', 'llm.token_count.prompt_details.cache_read'],
 }
 
+/**
+ * Seconds from a request to its first token, as engines and clients say on their spans. Sources: vllm/tracing/utils.py; semantic-conventions v1.41.1
+ * (`gen_ai.response.time_to_first_chunk`).
+ */
+export const FIRST_TOKEN_KEYS: readonly string[] = ['gen_ai.latency.time_to_first_token', 'gen_ai.response.time_to_first_chunk']
+/** Seconds of a whole request as the engine says; without it the span's own duration counts. */
+export const REQUEST_SECONDS_KEY = 'gen_ai.latency.e2e'
+/** How a request ended that its client gave up: a value of `error.type`, or of FINISH_REASONS_KEY. */
+export const CANCELLED: ReadonlySet<string> = new Set([
+  'client_disconnect',
+  'cancelled',
+  'canceled',
+  'CancelledError',
+  'AbortError',
+  'abort',
+])
+export const ERROR_TYPE_KEY = 'error.type'
+export const FINISH_REASONS_KEY = 'gen_ai.response.finish_reasons'
+
 export const OPERATION_KEY = 'gen_ai.operation.name'
 
 /** Operations whose usage repeats that of the calls inside them: never counted. */

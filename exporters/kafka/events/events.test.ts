@@ -34,6 +34,7 @@ const event = (workloadId: string, watts: number): CorrelatedEvent => ({
   exemplars: [{ traceId: bytes(1, 2), spanId: bytes(3), reason: 'slowest', durationSeconds: 2 }],
   gpuTime: [{ model: 'H100', bucket: 'productive', seconds: 7.5, cost: 0.25 }],
   tenants: [],
+  slo: [],
 })
 const ONE = event('cluster/team/chat', 612.5)
 /** As the published schemas name it; what is unknown is null, ids in hex. */
@@ -71,6 +72,7 @@ const SAID = {
   gpu_time: [{ model: 'H100', bucket: 'productive', seconds: 7.5, cost: 0.25 }],
   tenants: [],
   efficiency: null,
+  slo: [],
 }
 
 describe('correlated events as values of records', () => {
