@@ -5,6 +5,7 @@ export const processors: Registry<'processor'> = {
   attributes: () => import('./attributes/index.js'),
   batch: () => import('./batch/index.js'),
   efficiency: () => import('./efficiency/index.js'),
+  gen_ai_normalizer: () => import('./gen_ai_normalizer/index.js'),
   memory_limiter: () => import('./memory_limiter/index.js'),
   resource: () => import('./resource/index.js'),
   slo: () => import('./slo/index.js'),

@@ -13,7 +13,6 @@ import { Judge, MISSED, type Verdict } from './judge.js'
 import { type Options, options } from './options.js'
 
 const WORKLOAD = Buffer.from(WORKLOAD_ID)
-const GOOD = Buffer.from(SLO_GOOD)
 
 /** Judges the requests of a batch and writes the verdict on their spans. */
 class Marker {
@@ -40,7 +39,7 @@ class Marker {
     const objectives = this.judge.of(attributes.string(WORKLOAD) ?? '')
     if (objectives.length === 0) return group
     const rest = this.editor.append(group.rest, ({ item }) => {
-      if (!(item instanceof SpanView) || item.attributes.find(GOOD) >= 0) return undefined
+      if (!(item instanceof SpanView)) return undefined
       const verdict = this.judge.judge(item, objectives, () => this.tenantOf(item.attributes) ?? this.tenantOf(attributes) ?? '')
       return verdict && this.markOf(verdict)
     })

@@ -3,8 +3,9 @@
  * whose objective cannot be evaluated. "At most" is met by equality.
  */
 import { matcher } from '../../config/pattern.js'
-import type { Attributes } from '../../proto/views/attributes.js'
+import { type Attributes, KeySet } from '../../proto/views/attributes.js'
 import { SPAN_KIND, type SpanView, STATUS_CODE } from '../../proto/views/traces.js'
+import { SLO_GOOD } from '../../proto/vocabulary/attributes.js'
 import {
   AGGREGATES,
   CANCELLED,
@@ -17,13 +18,10 @@ import {
 } from '../../proto/vocabulary/usage.js'
 import type { Options } from './options.js'
 
-const keys = (names: readonly string[]): readonly Uint8Array[] => names.map(name => Buffer.from(name))
-const FIRST_TOKEN = keys(FIRST_TOKEN_KEYS)
-const OUTPUT = keys(TOKEN_KEYS.output)
-const REQUEST_SECONDS = keys([REQUEST_SECONDS_KEY])
-const OPERATION = Buffer.from(OPERATION_KEY)
-const ERROR_TYPE = Buffer.from(ERROR_TYPE_KEY)
-const FINISH_REASONS = Buffer.from(FINISH_REASONS_KEY)
+const KEYS = [SLO_GOOD, OPERATION_KEY, ERROR_TYPE_KEY, FINISH_REASONS_KEY, REQUEST_SECONDS_KEY, ...FIRST_TOKEN_KEYS, ...TOKEN_KEYS.output]
+const [GOOD, OPERATION, ERROR_TYPE, FINISH_REASONS, REQUEST_SECONDS, FIRST_TOKEN] = [0, 1, 2, 3, 4, 5]
+const OUTPUT = FIRST_TOKEN + FIRST_TOKEN_KEYS.length
+const KEY_SET = new KeySet(KEYS)
 
 /** What was missed, as bits. */
 export const MISSED = { error: 1, time_to_first_token: 2, time_per_output_token: 4, duration: 8 } as const
@@ -46,6 +44,7 @@ interface Objective {
 
 export class Judge {
   private readonly objectives: readonly Objective[]
+  private readonly found = new Int32Array(KEYS.length)
 
   constructor(objectives: Options['objectives']) {
     const seconds = (milliseconds: number | undefined): number =>
@@ -65,19 +64,20 @@ export class Judge {
     return this.objectives.filter(({ ofWorkload }) => ofWorkload(workload))
   }
 
-  /** Undefined when the span is no request, nothing is promised, or it cannot be judged. `tenant` is asked for only where it matters. Throws WireError. */
+  /** Undefined when the span is no request, was judged before, nothing is promised, or it cannot be judged. `tenant` is asked for only where it matters. Throws WireError. */
   judge(span: SpanView, objectives: readonly Objective[], tenant: () => string): Verdict | undefined {
     if (span.kind !== SPAN_KIND.server && span.kind !== SPAN_KIND.client) return undefined
     const { attributes } = span
-    const output = first(attributes, OUTPUT)
-    const firstToken = first(attributes, FIRST_TOKEN)
+    if (!attributes.findAll(KEY_SET, this.found) || this.found[GOOD]! >= 0) return undefined
+    const output = this.first(attributes, OUTPUT, KEYS.length)
+    const firstToken = this.first(attributes, FIRST_TOKEN, OUTPUT)
     if (output === undefined && firstToken === undefined) return undefined
-    if (AGGREGATES.includes(attributes.string(OPERATION) ?? '')) return undefined
+    if (AGGREGATES.includes(this.text(attributes, OPERATION))) return undefined
     const objective = objectives.find(({ ofTenant }) => !ofTenant || ofTenant(tenant()))
-    if (!objective || cancelled(attributes)) return undefined
+    if (!objective || this.cancelled(attributes)) return undefined
     const { target } = objective
     if (span.statusCode === STATUS_CODE.error) return { missed: MISSED.error, target }
-    const whole = first(attributes, REQUEST_SECONDS) ?? (span.endTime - span.startTime) / 1000
+    const whole = this.first(attributes, REQUEST_SECONDS, FIRST_TOKEN) ?? (span.endTime - span.startTime) / 1000
     let missed = 0
     if (objective.firstToken < Number.POSITIVE_INFINITY) {
       if (firstToken === undefined) return undefined
@@ -93,25 +93,31 @@ export class Judge {
     }
     return { missed, target }
   }
+
+  /** The first of several spellings that is there, and a number that is one. */
+  private first(attributes: Attributes, from: number, until: number): number | undefined {
+    for (let key = from; key < until; key++) {
+      const at = this.found[key]!
+      const value = at < 0 ? undefined : attributes.value(at).number()
+      if (value !== undefined && Number.isFinite(value) && value >= 0) return value
+    }
+    return undefined
+  }
+
+  private text(attributes: Attributes, key: number): string {
+    const at = this.found[key]!
+    return at < 0 ? '' : (attributes.value(at).string() ?? '')
+  }
+
+  private cancelled(attributes: Attributes): boolean {
+    if (CANCELLED.has(this.text(attributes, ERROR_TYPE))) return true
+    const at = this.found[FINISH_REASONS]!
+    if (at < 0) return false
+    const reasons = attributes.value(at).plain()
+    return Array.isArray(reasons) && reasons.some(reason => typeof reason === 'string' && CANCELLED.has(reason))
+  }
 }
 
 /** What subtracting times that are not binary fractions leaves is no miss. */
 const ROUNDING = 1e-9
 const exceeds = (value: number, limit: number): boolean => value > limit * (1 + ROUNDING)
-
-/** The first of several spellings that is there, and a number that is one. */
-const first = (attributes: Attributes, spellings: readonly Uint8Array[]): number | undefined => {
-  for (const key of spellings) {
-    const value = attributes.number(key)
-    if (value !== undefined && Number.isFinite(value) && value >= 0) return value
-  }
-  return undefined
-}
-
-const cancelled = (attributes: Attributes): boolean => {
-  if (CANCELLED.has(attributes.string(ERROR_TYPE) ?? '')) return true
-  const at = attributes.find(FINISH_REASONS)
-  if (at < 0) return false
-  const reasons = attributes.value(at).plain()
-  return Array.isArray(reasons) && reasons.some(reason => typeof reason === 'string' && CANCELLED.has(reason))
-}

@@ -56,16 +56,20 @@ export class Attributes {
     return -1
   }
 
-  /** For every key of the set, the index of its attribute or -1, into `found`. One pass, however many keys. Throws WireError. */
-  findAll(keys: KeySet, found: Int32Array): void {
+  /** For every key of the set, the index of its attribute or -1, into `found`; whether there was any. One pass, however many keys. Throws WireError. */
+  findAll(keys: KeySet, found: Int32Array): boolean {
     this.locate()
     found.fill(-1)
     const { bytes, places } = this
+    let any = false
     for (let index = 0; index < this.length; index++) {
       const at = index * STRIDE
       const key = keys.indexOf(bytes, places[at + 2]!, places[at + 3]!)
-      if (key >= 0) found[key] = index
+      if (key < 0) continue
+      found[key] = index
+      any = true
     }
+    return any
   }
 
   key(index: number): string {
