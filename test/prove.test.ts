@@ -38,8 +38,9 @@ describe.each([1, 20])('the proof at %i times the speed of life', speed => {
       code: 0,
       differing: [],
     })
-    // Tokens of three kinds, requests of three ends, joules and spans.
-    for (const deployment of DEPLOYMENTS) expect(figures.filter(line => line.includes(deployment))).toHaveLength(8)
+    // Tokens of three kinds, requests of three ends, joules, spans, good and judged requests, tenants; over all GPU seconds and the bill.
+    for (const deployment of DEPLOYMENTS) expect(figures.filter(line => line.includes(deployment))).toHaveLength(11)
+    expect(figures.filter(line => line.includes('(all)'))).toHaveLength(2)
     const [, spans, matched, coverage] = /^(\d+) spans, ([\d.]+) % matched, mean coverage ([\d.]+)/m.exec(proof.said)!.map(Number)
     expect(spans).toBeGreaterThan(10 * speed)
     expect(matched).toBeGreaterThanOrEqual(99)
