@@ -7,4 +7,5 @@ export const exporters: Registry<'exporter'> = {
   kafka: () => import('./kafka/index.js'),
   otlp_grpc: () => import('./otlp_grpc/index.js'),
   otlp_http: () => import('./otlp_http/index.js'),
+  prometheus: () => import('./prometheus/index.js'),
 }

@@ -28,8 +28,8 @@ export interface PageServerOptions {
   /** `host:port`; port 0 takes a free one. */
   readonly endpoint: string
   readonly tls?: TlsFiles | undefined
-  /** The page at a path (without query), or undefined where there is none. What it throws is logged and answered with 500. */
-  readonly page: (path: string) => Page | undefined
+  /** The page at a path (without query) for what the reader accepts, or undefined where there is none. What it throws is logged and answered with 500. */
+  readonly page: (path: string, accept: string) => Page | undefined
   readonly clock: Clock
   readonly log: Log
 }
@@ -56,9 +56,9 @@ export class PageServer implements Lifecycle {
     return this.server.stop(deadline)
   }
 
-  private answer({ method, url = '/' }: IncomingMessage): HttpReply {
+  private answer({ method, url = '/', headers }: IncomingMessage): HttpReply {
     const readable = method === 'GET' || method === 'HEAD'
-    const { status, type, body } = readable ? (this.options.page(url.split('?', 1)[0]!) ?? NOT_FOUND) : NOT_ALLOWED
+    const { status, type, body } = readable ? (this.options.page(url.split('?', 1)[0]!, headers.accept ?? '') ?? NOT_FOUND) : NOT_ALLOWED
     return { status, headers: { 'content-type': type, ...(!readable && { allow: 'GET, HEAD' }) }, body }
   }
 }

@@ -26,7 +26,7 @@ export const perSignal = <T>(make: (signal: Signal) => T): ((signal: Signal) => 
 }
 
 /** One counter per reason, made when the reason is first given. */
-const perReason = (make: (reason: string) => Counter): ((reason: string) => Counter) => {
+export const perReason = (make: (reason: string) => Counter): ((reason: string) => Counter) => {
   const made = new Map<string, Counter>()
   return reason => {
     const known = made.get(reason)
