@@ -25,6 +25,9 @@ export const missingCollector = (): string | undefined => {
   }
 }
 
+// A bench that is ended leaves nothing behind that works on.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+
 export interface Usage {
   /** CPU time of all threads, microseconds. */
   cpu: number
@@ -70,6 +73,9 @@ export class Subject {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, GOMAXPROCS: '1' },
     })
+    const end = () => child.kill('SIGKILL')
+    process.once('exit', end)
+    child.once('exit', () => process.off('exit', end))
     let words = ''
     const keep = (chunk: Buffer) => {
       words = (words + chunk).slice(-4000)

@@ -16,8 +16,11 @@ const migShare = (profile: string, model: string): number | undefined => {
   return slices > 0 ? Math.min(1, slices / slicesOf(model)) : undefined
 }
 
-/** The series is of a MIG instance. */
-export const isSlice = (texts: ReadonlyMap<string, string>): boolean => texts.has(DEVICE.profile)
+/** Of the series of a MIG instance, its part of the GPU; NaN where its profile says none. Undefined for a whole GPU. */
+export const sliceOf = (texts: ReadonlyMap<string, string>): number | undefined => {
+  const profile = texts.get(DEVICE.profile)
+  return profile === undefined ? undefined : (migShare(profile, texts.get(DEVICE.model) ?? '') ?? Number.NaN)
+}
 
 /** UUID, and the MIG instance on it. */
 export const deviceOf = (texts: ReadonlyMap<string, string>): string | undefined => {
@@ -39,13 +42,11 @@ export class Owners {
     owners.set(owner, (owners.get(owner) ?? 0) + busy)
   }
 
-  /** Undefined: the device is the owner's alone. */
-  sharing(device: string, owner: string, texts: ReadonlyMap<string, string>): Sharing | undefined {
-    const profile = texts.get(DEVICE.profile)
-    const slice = profile ? migShare(profile, texts.get(DEVICE.model) ?? '') : undefined
+  /** Undefined: the device is the owner's alone. `slice`: as `sliceOf` says. */
+  sharing(device: string, owner: string, slice: number | undefined): Sharing | undefined {
     const owners = this.byDevice.get(device)
     const among = owners && owners.size > 1 ? amongOwners(owners, owner) : undefined
-    if (slice === undefined) return among
+    if (slice === undefined || Number.isNaN(slice)) return among
     return { share: slice * (among?.share ?? 1), basis: among?.basis ?? 'mig_slices' }
   }
 }

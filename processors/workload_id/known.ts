@@ -22,8 +22,10 @@ export type Unresolved = 'no_workload' | 'no_target'
 export interface PointDecision {
   readonly assignment: Assignment
   readonly device: string | undefined
-  readonly slice: boolean
-  readonly texts: Texts
+  /** As `sliceOf` says. */
+  readonly slice: number | undefined
+  /** The series is of one process of the device. */
+  readonly perProcess: boolean
 }
 /** What points with the same attributes are, by what their metrics are about; found out when first asked for. */
 export type PointDecisions = Partial<Record<Subject, PointDecision>>

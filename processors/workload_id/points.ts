@@ -8,7 +8,7 @@ import { NumberPointView, PointView } from '../../proto/views/points.js'
 import { UNALLOCATED } from '../../proto/vocabulary/attributes.js'
 import type { Role } from '../../proto/vocabulary/roles.js'
 import { Fields, sameBytes } from '../../proto/wire.js'
-import { deviceOf, isSlice, Owners } from './devices.js'
+import { deviceOf, Owners, sliceOf } from './devices.js'
 import { DEVICE, ItemFacts, POINT_NAMES } from './facts.js'
 import {
   type Assignment,
@@ -56,7 +56,7 @@ export class PointOwners {
     this.metricSerial = 0
     while (items.skip()) {
       const decision = this.ofPoint(known, items)
-      alone &&= !decision.slice && (decisions.length === 0 || decision.assignment === decisions[0]!.assignment)
+      alone &&= decision.slice === undefined && (decisions.length === 0 || decision.assignment === decisions[0]!.assignment)
       decisions.push(decision)
     }
     const [first] = decisions
@@ -73,7 +73,7 @@ export class PointOwners {
       if (device !== undefined && !isMarker(items)) {
         const owner = ownerOf.get(device)
         if (!owner) ownerOf.set(device, assignment)
-        shared ||= (owner !== undefined && owner !== assignment) || slice
+        shared ||= (owner !== undefined && owner !== assignment) || slice !== undefined
       }
       return assignment
     })
@@ -87,17 +87,17 @@ export class PointOwners {
     const items = this.items.over(group.rest)
     while (items.next()) {
       const { metric, item } = items
-      const { assignment, device, texts } = decisions[next++]!
+      const { assignment, device, perProcess } = decisions[next++]!
       const owner = assignment.identities[0]
       if (device === undefined || !owner || isMarker(items)) continue
-      const perProcess = texts.has(DEVICE.virtual) && item instanceof NumberPointView && metric?.role?.role === 'gpu.utilization'
-      owners.add(device, owner.id, perProcess ? Math.max(0, (item as NumberPointView).value || 0) : 0)
+      const busy = perProcess && item instanceof NumberPointView && metric?.role?.role === 'gpu.utilization'
+      owners.add(device, owner.id, busy ? Math.max(0, (item as NumberPointView).value || 0) : 0)
     }
     next = 0
     return splitGroup('metrics', group, () => {
-      const { assignment, device, texts } = decisions[next++]!
+      const { assignment, device, slice } = decisions[next++]!
       const owner = assignment.identities[0]
-      const sharing = device !== undefined && owner ? owners.sharing(device, owner.id, texts) : undefined
+      const sharing = device !== undefined && owner ? owners.sharing(device, owner.id, slice) : undefined
       return sharing ? same(known, { ...assignment, sharing }) : assignment
     })
   }
@@ -148,7 +148,7 @@ export class PointOwners {
     const texts = this.facts.read(item, ASKED).texts(item)
     const assignment = same(known, this.ofLabels(known, texts, subject))
     const device = subject === 'device' ? deviceOf(texts) : undefined
-    return { assignment, texts, device, slice: device !== undefined && isSlice(texts) }
+    return { assignment, device, slice: device === undefined ? undefined : sliceOf(texts), perProcess: texts.has(DEVICE.virtual) }
   }
 
   private ofLabels(known: Known, texts: Texts, subject: Subject): Assignment {

@@ -11,7 +11,7 @@ import { DEVICE, DEVICE_COLUMNS, ENGINE_COLUMNS } from './columns.js'
 import { Counter, type Limits } from './counter.js'
 import { canonicalOf, deviceIdentity, engineIdentity, partsOf } from './identity.js'
 import { Recall } from './recall.js'
-import type { Booked, PointState, ResourceState, Target, Workload } from './state.js'
+import type { Booked, CounterOf, PointState, ResourceState, Target, Workload } from './state.js'
 import { PRESENCE } from './track.js'
 
 /** Where the clock stands while a record is folded; milliseconds. */
@@ -124,7 +124,7 @@ export class MetricFold {
     else if (role.role === 'gpu.throttle') foldThrottle(target, role, time, value, at)
     else {
       target.track.touch(time)
-      const known = state.counters?.get(role)
+      const known = counterOf(state, role)?.booked
       const booked = known?.alive ? known : this.bookedOf(target, resource, state, role, NO_HISTOGRAM, at)
       if (!booked) return
       this.values[0] = value
@@ -148,7 +148,7 @@ export class MetricFold {
     if (!target || view.noRecordedValue) return
     const buckets = view.bucketLength
     if (buckets === 0 || buckets !== view.boundLength + 1) return
-    const known = state.counters?.get(role)
+    const known = counterOf(state, role)?.booked
     const booked =
       known?.alive && sameBounds(known.bounds, view)
         ? known
@@ -208,10 +208,17 @@ export class MetricFold {
       const counter = new Counter(width, 1, target.track.arena)
       booked = target.book({ role: role.role, variant, counter, scale: role.scale, bounds, family, key, alive: true })
     }
-    state.counters ??= new Map()
-    state.counters.set(role, booked)
+    const known = counterOf(state, role)
+    if (known) known.booked = booked
+    else state.counters = { role, booked, next: state.counters }
     return booked
   }
+}
+
+const counterOf = (state: PointState, role: Role): CounterOf | undefined => {
+  let each = state.counters
+  while (each && each.role !== role) each = each.next
+  return each
 }
 
 const isDelta = (data: Fields): boolean => {

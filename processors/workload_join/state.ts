@@ -196,7 +196,7 @@ export class Workload {
     const byId = level === 'device' ? this.deviceById : this.engineById
     let target = byId.get(identity.id)
     if (!target) {
-      target = new Target(identity, columns, this.arena)
+      target = new Target(shared(identity, this.devices[0] ?? this.engines[0]), columns, this.arena)
       byId.set(identity.id, target)
       this.order()
     }
@@ -243,15 +243,35 @@ export class Workload {
   }
 }
 
+/** Strings that another target has too are kept once: thousands of devices have few pods, hosts and models. */
+const shared = (identity: Identity, like: Target | undefined): Identity => {
+  if (!like) return identity
+  const { pod, host, instance, model } = like.identity
+  return {
+    id: identity.id,
+    pod: identity.pod === pod ? pod : identity.pod,
+    host: identity.host === host ? host : identity.host,
+    instance: identity.instance === instance ? instance : identity.instance,
+    model: identity.model === model ? model : identity.model,
+  }
+}
+
 const sameTargets = (a: readonly Target[], b: readonly Target[]): boolean =>
   a.length === b.length && a.every((target, i) => target === b[i])
+
+/** A link of a chain. */
+export interface CounterOf {
+  readonly role: Role
+  booked: Booked
+  readonly next: CounterOf | undefined
+}
 
 /** What the points with one set of attributes stand for, found once and remembered by the bytes of the attributes. */
 export interface PointState {
   device: Target | undefined
   engine: Target | undefined
-  /** Counters of these attributes by role. */
-  counters: Map<Role, Booked> | undefined
+  /** Counters of these attributes by role: mostly one. */
+  counters: CounterOf | undefined
   /** Part of the device that is the workload's. */
   readonly share: number
   /** The attributes as they came, to be read again when a target or counter is made. */
