@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { messageOf, ScrapeError } from './failure.js'
 import type { JobOptions } from './options.js'
 
-type Who = Pick<JobOptions, 'basic_auth' | 'authorization' | 'http_headers'>
+export type Who = Pick<JobOptions, 'basic_auth' | 'authorization' | 'http_headers'>
 
 /** Rejects with ScrapeError `credentials` when a file cannot be read. */
 export const credentialHeaders = async ({

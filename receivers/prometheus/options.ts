@@ -1,109 +1,10 @@
 /** `config:` as a Prometheus user writes it: `global` and `scrape_configs` of Prometheus 3. */
 import { z } from 'zod'
-import { byteSize, duration, secret } from '../../config/options.js'
+import { byteSize, duration } from '../../config/options.js'
+import { checkClient, client, type Refuse } from './client_options.js'
+import { dnsOptions, fileOptions, httpOptions, labelMap, staticOptions } from './discovery/options.js'
 import { relabelOptions } from './relabel/options.js'
-
-/** Keys that Prometheus knows and this receiver does not: what to do instead. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  alerting: 'alerts are the backend’s work; remove it',
-  rule_files: 'rules are the backend’s work; remove it',
-  evaluation_interval: 'rules are the backend’s work; remove it',
-  query_log_file: 'there are no queries here; remove it',
-  remote_write: 'where metrics go is said under exporters; remove it',
-  remote_read: 'there are no queries here; remove it',
-  storage: 'nothing is stored here; remove it',
-  scrape_config_files: 'write the jobs under scrape_configs, or merge files with several --config',
-  http_sd_configs: 'use file_sd_configs or dns_sd_configs',
-  kubernetes_sd_configs: 'use dns_sd_configs with a headless service, or file_sd_configs',
-  consul_sd_configs: 'use dns_sd_configs with Consul’s DNS interface, or file_sd_configs',
-  ec2_sd_configs: 'use file_sd_configs',
-  oauth2: 'use authorization with credentials_file, kept fresh by a sidecar',
-  proxy_url: 'targets are scraped directly; run the gateway where it reaches them',
-  proxy_from_environment: 'targets are scraped directly; run the gateway where it reaches them',
-  no_proxy: 'targets are scraped directly; remove it',
-  scrape_classic_histograms: 'histograms of the text formats are always read; remove it',
-  always_scrape_classic_histograms: 'histograms of the text formats are always read; remove it',
-  native_histogram_bucket_limit: 'native histograms come by protobuf, which is not spoken; remove it',
-  native_histogram_min_bucket_factor: 'native histograms come by protobuf, which is not spoken; remove it',
-  convert_classic_histograms_to_nhcb: 'histograms keep their buckets in OTLP; remove it',
-  metric_name_validation_scheme: 'names are taken in UTF-8 as they are; remove it',
-  metric_name_escaping_scheme: 'names are taken in UTF-8 as they are; remove it',
-  keep_dropped_targets: 'dropped targets are not kept; remove it',
-}
-
-/** An object whose unknown keys are refused, and those of Prometheus with a word on what to do. */
-const strict = <S extends z.ZodRawShape>(shape: S) =>
-  z.strictObject(shape, {
-    error: issue => {
-      if (issue.code !== 'unrecognized_keys') return undefined
-      const hints = issue.keys.flatMap(key => (Object.hasOwn(ELSEWHERE, key) ? [`${key} is not supported: ${ELSEWHERE[key]}`] : []))
-      return hints.length > 0 ? hints.join('; ') : undefined
-    },
-  })
-
-const labelName = z.string().regex(/^[^\s]/u, 'a label name is not empty')
-const labelMap = () =>
-  z
-    .record(labelName, z.union([z.string(), z.number().transform(String), z.boolean().transform(String)]))
-    .refine(labels => !Object.hasOwn(labels, '__name__'), 'the label __name__ is the metric’s name and cannot be set here')
-
-const target = z.string().refine(address => address !== '' && !/[/\s]/.test(address), {
-  error: 'expected host:port without scheme and path, such as "node-1:9400"; set scheme and metrics_path on the job',
-})
-const staticOptions = strict({
-  targets: z.array(target).describe('Addresses, each `host:port`.'),
-  labels: labelMap().default({}).describe('Labels that these targets get.'),
-})
-
-const fileOptions = strict({
-  files: z
-    .array(z.string().regex(/\.(json|ya?ml)$/, 'a file of targets ends in .json, .yml or .yaml'))
-    .min(1)
-    .describe('Files with lists of `{targets, labels}`; the last part of a path may hold `*`. Read again as soon as they change.'),
-  refresh_interval: duration('5m').describe('How often the files are read in any case.'),
-})
-
-const dnsOptions = strict({
-  names: z.array(z.string().min(1)).min(1).describe('Names that are looked up.'),
-  type: z
-    .string()
-    .transform(type => type.toUpperCase())
-    .pipe(z.enum(['SRV', 'A', 'AAAA']))
-    .prefault('SRV')
-    .describe('Records asked for: SRV, A or AAAA.'),
-  port: z.int().min(1).max(65_535).optional().describe('Port of the targets; needed for A and AAAA, SRV records bring their own.'),
-  refresh_interval: duration('30s').describe('How often the names are looked up.'),
-}).refine(({ type, port }) => type === 'SRV' || port !== undefined, { path: ['port'], error: 'records of type A and AAAA need a port' })
-
-const basicAuth = strict({
-  username: z.string().default('').describe('User name.'),
-  username_file: z.string().optional().describe('File that holds the user name; read at every scrape.'),
-  password: secret().optional().describe('Password.'),
-  password_file: z.string().optional().describe('File that holds the password; read at every scrape.'),
-})
-const authorization = strict({
-  type: z.string().default('Bearer').describe('First word of the Authorization header.'),
-  credentials: secret().optional().describe('The rest of the Authorization header.'),
-  credentials_file: z.string().optional().describe('File that holds the credentials; read at every scrape.'),
-})
-const tlsVersion = z.enum(['TLS12', 'TLS13'])
-const tls = strict({
-  ca: z.string().optional().describe('Authorities that the target’s certificate is checked against, in PEM.'),
-  ca_file: z.string().optional().describe('File that holds them.'),
-  cert: z.string().optional().describe('Client certificate, in PEM.'),
-  cert_file: z.string().optional().describe('File that holds it.'),
-  key: secret().optional().describe('Key of the client certificate, in PEM.'),
-  key_file: z.string().optional().describe('File that holds it.'),
-  server_name: z.string().optional().describe('Name that the target’s certificate must carry, instead of its address.'),
-  insecure_skip_verify: z.boolean().default(false).describe('Accept any certificate. Only for tests: anybody can then pose as the target.'),
-  min_version: tlsVersion.default('TLS12').describe('Oldest TLS version spoken.'),
-  max_version: tlsVersion.optional().describe('Newest TLS version spoken; absent = the newest there is.'),
-})
-const httpHeader = strict({
-  values: z.array(z.string()).default([]).describe('Values.'),
-  secrets: z.array(secret()).default([]).describe('Values that are never shown.'),
-  files: z.array(z.string()).default([]).describe('Files that hold values; read at every scrape.'),
-})
+import { strict } from './strict.js'
 
 export const PROTOCOLS = ['OpenMetricsText1.0.0', 'OpenMetricsText0.0.1', 'PrometheusText1.0.0', 'PrometheusText0.0.4'] as const
 const protocol = z.enum(PROTOCOLS, {
@@ -160,24 +61,17 @@ const jobOptions = strict({
     .describe('Declare vanished series gone also where they bring their own timestamps.'),
   fallback_scrape_protocol: protocol.optional().describe('Format of targets that name none or an unknown one in Content-Type.'),
   enable_compression: z.boolean().default(true).describe('Ask for gzip.'),
-  enable_http2: z.boolean().default(true).describe('Taken for compatibility; scrapes speak HTTP/1.1, which every target does.'),
-  follow_redirects: z.boolean().default(true).describe('Follow up to ten redirects.'),
-  basic_auth: basicAuth.optional().describe('Credentials by HTTP Basic.'),
-  authorization: authorization.optional().describe('Credentials in the Authorization header.'),
-  tls_config: tls.optional().describe('TLS towards the targets.'),
-  http_headers: z.record(z.string(), httpHeader).default({}).describe('More headers of the request.'),
+  ...client('the targets'),
   static_configs: z.array(staticOptions).default([]).describe('Targets written here.'),
   file_sd_configs: z.array(fileOptions).default([]).describe('Targets read from files.'),
   dns_sd_configs: z.array(dnsOptions).default([]).describe('Targets looked up in DNS.'),
+  http_sd_configs: z.array(httpOptions).default([]).describe('Targets that a URL lists.'),
   relabel_configs: z.array(relabelOptions).default([]).describe('Rules that rewrite or drop targets.'),
   metric_relabel_configs: z.array(relabelOptions).default([]).describe('Rules that rewrite or drop series.'),
   ...shared,
 }).superRefine((job, context) => {
-  const refuse = (key: string, message: string): void => context.addIssue({ code: 'custom', path: [key], message })
-  if (job.basic_auth && job.authorization) refuse('authorization', 'a job has either basic_auth or authorization, not both')
-  if (job.basic_auth?.password !== undefined && job.basic_auth.password_file !== undefined)
-    refuse('basic_auth', 'set password or password_file, not both')
-  if (job.authorization?.type.toLowerCase() === 'basic') refuse('authorization', 'for type Basic use basic_auth')
+  const refuse: Refuse = (key, message) => context.addIssue({ code: 'custom', path: [key], message })
+  checkClient(job, refuse)
   if (job.scrape_interval === 0) refuse('scrape_interval', 'the interval is above 0')
 })
 
@@ -218,10 +112,6 @@ export const options = strict({
 export type Options = z.infer<typeof options>
 type GlobalOptions = Options['config']['global']
 type WrittenJob = Options['config']['scrape_configs'][number]
-export type StaticOptions = z.infer<typeof staticOptions>
-export type FileOptions = z.infer<typeof fileOptions>
-export type DnsOptions = z.infer<typeof dnsOptions>
-export type JobTls = NonNullable<WrittenJob['tls_config']>
 
 const DEFAULTS = {
   scrape_protocols: PROTOCOLS,

@@ -5,6 +5,7 @@ import type { Labels } from '../relabel/relabel.js'
 import type { Discovery } from './discovery.js'
 import { DnsDiscovery } from './dns.js'
 import { FileDiscovery } from './file.js'
+import { HttpDiscovery } from './http.js'
 import { labelSets } from './static.js'
 
 export class Discoveries {
@@ -16,9 +17,16 @@ export class Discoveries {
     context: Context,
     private readonly update: (labelSets: readonly Labels[]) => void,
   ) {
+    const failures = (mechanism: string) =>
+      context.meter.counter(
+        'ai_factory_gateway_discovery_failures_total',
+        'Times that targets could not be looked up; the last ones stay.',
+        { component: context.id, job: job.job_name, mechanism },
+      )
     this.sources = [
-      ...job.file_sd_configs.map(options => new FileDiscovery(options, job.job_name, context)),
-      ...job.dns_sd_configs.map(options => new DnsDiscovery(options, job.job_name, context)),
+      ...job.file_sd_configs.map(options => new FileDiscovery(options, job.job_name, context, failures('file'))),
+      ...job.dns_sd_configs.map(options => new DnsDiscovery(options, job.job_name, context, failures('dns'))),
+      ...job.http_sd_configs.map(options => new HttpDiscovery(options, job.job_name, context, failures('http'))),
     ]
   }
 

@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { SystemClock } from '../../../runtime/clock.js'
 import type { Clock } from '../../../runtime/component.js'
 import { type Harness, harness } from '../../../runtime/testing/harness.js'
-import type { DnsOptions } from '../options.js'
 import type { Labels } from '../relabel/relabel.js'
 import { DnsServer } from '../testing/dns_server.js'
 import { Scene, text } from '../testing/scene.js'
 import { DnsDiscovery } from './dns.js'
 import { FileDiscovery } from './file.js'
+import type { DnsOptions } from './options.js'
 
 const until = async (condition: () => boolean, what: string): Promise<void> => {
   for (const end = performance.now() + 8000; !condition(); ) {
@@ -22,6 +22,7 @@ const plain = (sets: readonly Labels[] | undefined): Record<string, string>[] =>
 
 let kit: Harness<Clock>
 let folder: string
+const failures = () => kit.meter.counter('failures', '')
 beforeEach(() => {
   kit = harness('prometheus', { clock: new SystemClock() as Clock })
   folder = mkdtempSync(join(tmpdir(), 'targets-'))
@@ -43,6 +44,7 @@ describe('targets in files', () => {
       { files: [join(folder, '*.yaml'), join(folder, 'b.json')], refresh_interval: 300_000 },
       'job',
       kit.context,
+      failures(),
     )
     discovery.start(sets => found.push(sets))
     await until(() => found.length === 1, 'the first reading')
@@ -102,7 +104,7 @@ describe('targets in DNS', () => {
   test('A records come with the port of the configuration, and follow the zone', async () => {
     server.answers = { 'vllm.test': { a: ['10.0.0.1', '10.0.0.2'] } }
     const found: (readonly Labels[])[] = []
-    const discovery = new DnsDiscovery(options({}), 'job', kit.context, resolver)
+    const discovery = new DnsDiscovery(options({}), 'job', kit.context, failures(), resolver)
     discovery.start(sets => found.push(sets))
     await until(() => found.length === 1, 'the first answer')
     expect(plain(found[0])).toEqual(
@@ -129,7 +131,7 @@ describe('targets in DNS', () => {
   test('SRV records bring their port', async () => {
     server.answers = { '_metrics._tcp.test': { srv: [{ name: 'gpu-1.test', port: 9400 }] } }
     const found: (readonly Labels[])[] = []
-    const discovery = new DnsDiscovery(options({ names: ['_metrics._tcp.test'], type: 'SRV' }), 'job', kit.context, resolver)
+    const discovery = new DnsDiscovery(options({ names: ['_metrics._tcp.test'], type: 'SRV' }), 'job', kit.context, failures(), resolver)
     discovery.start(sets => found.push(sets))
     await until(() => found.length === 1, 'the answer')
     await discovery.stop()

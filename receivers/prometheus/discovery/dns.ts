@@ -1,10 +1,10 @@
 /** `dns_sd_configs`: targets that a name in DNS stands for. Source of the labels: prometheus/prometheus discovery/dns/dns.go. */
 import { Resolver } from 'node:dns/promises'
-import type { Context } from '../../../runtime/component.js'
+import type { Context, Counter } from '../../../runtime/component.js'
 import { codeOf, messageOf } from '../failure.js'
-import type { DnsOptions } from '../options.js'
 import type { Labels } from '../relabel/relabel.js'
 import type { Discovery } from './discovery.js'
+import type { DnsOptions } from './options.js'
 
 /** Answers that say: there is no such name, or nothing of that kind. Any other fault leaves open what is there. */
 const NOTHING: ReadonlySet<unknown> = new Set(['ENOTFOUND', 'ENODATA'])
@@ -24,6 +24,7 @@ export class DnsDiscovery implements Discovery {
     private readonly options: DnsOptions,
     private readonly job: string,
     private readonly context: Context,
+    private readonly failures: Counter,
     private readonly resolver: Lookup = new Resolver({ timeout: 5000, tries: 2 }),
   ) {}
 
@@ -56,6 +57,7 @@ export class DnsDiscovery implements Discovery {
           this.faults.delete(name)
         } catch (error) {
           if (this.stopped) return
+          this.failures.add(1)
           this.tell(name, messageOf(error))
         }
       }),

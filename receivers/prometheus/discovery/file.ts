@@ -5,21 +5,12 @@ import { readdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import type { Context } from '../../../runtime/component.js'
+import type { Context, Counter } from '../../../runtime/component.js'
 import { codeOf, messageOf } from '../failure.js'
-import type { FileOptions } from '../options.js'
 import type { Labels } from '../relabel/relabel.js'
 import type { Discovery } from './discovery.js'
-import { labelSets } from './static.js'
-
-const groups = z
-  .array(
-    z.strictObject({
-      targets: z.array(z.string()).default([]),
-      labels: z.record(z.string(), z.union([z.string(), z.number().transform(String), z.boolean().transform(String)])).default({}),
-    }),
-  )
-  .nullable()
+import type { FileOptions } from './options.js'
+import { labelSets, targetGroups } from './static.js'
 
 /** A file that is being written is looked at again after this. Milliseconds. */
 const SETTLE = 100
@@ -39,6 +30,7 @@ export class FileDiscovery implements Discovery {
     private readonly options: FileOptions,
     private readonly job: string,
     private readonly context: Context,
+    private readonly failures: Counter,
   ) {}
 
   start(found: (labelSets: readonly Labels[]) => void): void {
@@ -90,13 +82,16 @@ export class FileDiscovery implements Discovery {
         const known = this.files.get(path)
         files.set(
           path,
-          known?.digest === digest ? known : { digest, sets: labelSets(groups.parse(parse(text)) ?? [], { __meta_filepath: path }) },
+          known?.digest === digest
+            ? known
+            : { digest, sets: labelSets(targetGroups.nullable().parse(parse(text)) ?? [], { __meta_filepath: path }) },
         )
         this.faults.delete(path)
       } catch (error) {
         const known = this.files.get(path)
         if (isGone(error)) continue
         if (known) files.set(path, known)
+        this.failures.add(1)
         this.tell(path, wordsOf(error), known !== undefined)
       }
     }
