@@ -170,6 +170,7 @@ export class TargetLoop {
       if (!this.shared.mine(this.target.key)) return
       for (const [reason, points] of this.series.unfit) this.telemetry.unfit(reason, points)
       this.series.unfit.clear()
+      this.telemetry.exemplars.add(this.series.unfitExemplars)
       await this.send(sending)
     } finally {
       leave()

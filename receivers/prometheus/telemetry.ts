@@ -6,6 +6,8 @@ import type { Unfit } from './series/point.js'
 export class JobTelemetry {
   readonly succeeded: Counter
   readonly skipped: Counter
+  /** Exemplars left out. */
+  readonly exemplars: Counter
   private readonly failures = new Map<Reason, Counter>()
   private readonly refusals = new Map<string, Counter>()
   private readonly dropped = new Map<Unfit, Counter>()
@@ -23,6 +25,11 @@ export class JobTelemetry {
     this.skipped = meter.counter(
       'ai_factory_gateway_scrapes_skipped_total',
       'Scrapes not begun because the target’s last one was still under way.',
+      this.labels,
+    )
+    this.exemplars = meter.counter(
+      'ai_factory_gateway_scrape_exemplars_dropped_total',
+      'Exemplars left out because their time lies before 1970 or more than ten minutes ahead.',
       this.labels,
     )
     meter.gauge('ai_factory_gateway_scrape_targets', 'Targets that are scraped.', this.labels, targets)

@@ -177,6 +177,9 @@ export type Unfit = 'nan' | 'no_count' | 'inconsistent_histogram' | 'out_of_boun
 /** Prometheus refuses samples further ahead. */
 const FURTHEST_AHEAD = 600_000
 
+/** Whether a time that a target wrote may be passed on. Milliseconds since the epoch. */
+export const isPlausible = (time: number, scrapeTime: number): boolean => time > 0 && time <= scrapeTime + FURTHEST_AHEAD
+
 /**
  * Decides, once a scrape is known to be whole, what the point says: its start time by the source's word, by what was seen before, or unknown
  * (then the time of the first observation, as OTLP has it). Counts that fell were reset at some time after the last observation.
@@ -186,7 +189,7 @@ export const settle = (point: Point, scrape: number, scrapeTime: number): Unfit 
   if (point.valued !== scrape) return 'no_count'
   if (Number.isNaN(point.value)) return 'nan'
   const time = Number.isNaN(point.timestamp) ? scrapeTime : point.timestamp
-  if (time > scrapeTime + FURTHEST_AHEAD || time <= 0) return 'out_of_bounds'
+  if (!isPlausible(time, scrapeTime)) return 'out_of_bounds'
   if (point.bounds?.some(({ seen }) => seen !== scrape)) point.bounds = point.bounds.filter(({ seen }) => seen === scrape)
   if (family.kind === 'histogram' && !consistent(point)) return 'inconsistent_histogram'
   if (family.kind === 'summary' && !isCount(point.value)) return 'inconsistent_histogram'

@@ -154,6 +154,51 @@ test('OpenMetrics: created is the start, units, exemplars with ids, info and sta
   expect(values(metrics, 'mode')).toEqual([1, 0])
 })
 
+test('exemplars of buckets stand on their histogram, those of other scrapes are gone, ids of a foreign width stay attributes', async () => {
+  const series = target()
+  const ids = { trace_id: '0af7651916cd43dd8448eb211c80319c', span_id: 'b7ad6b7169203331' }
+  const body = (first: string, last: string) =>
+    `# TYPE h histogram\nh_bucket{le="1"} 2${first}\nh_bucket{le="+Inf"} 3${last}\nh_count 3\nh_sum 2\n# EOF\n`
+  const exemplars = async (first: string, last: string, at: number) =>
+    (await scrape(series, body(first, last), at, 'openmetrics')).metrics.h.points[0].exemplars
+  const both = await exemplars(
+    ` # {trace_id="${ids.trace_id}",span_id="${ids.span_id}"} 0.5 1700000000.25`,
+    ' # {trace_id="abc",user="x"} 7',
+    0,
+  )
+  expect(both).toEqual([
+    {
+      timeUnixNano: '1700000000250000000',
+      asDouble: 0.5,
+      traceId: Buffer.from(ids.trace_id, 'hex'),
+      spanId: Buffer.from(ids.span_id, 'hex'),
+    },
+    {
+      timeUnixNano: `${T}000000`,
+      asDouble: 7,
+      filteredAttributes: [
+        { key: 'trace_id', value: { stringValue: 'abc' } },
+        { key: 'user', value: { stringValue: 'x' } },
+      ],
+    },
+  ])
+  expect(await exemplars('', ' # {} 8', 1000)).toEqual([{ timeUnixNano: `${T + 1000}000000`, asDouble: 8 }])
+  expect(await exemplars('', '', 2000)).toBeUndefined()
+})
+
+test('an exemplar of an impossible time is left out and counted; its point stays', async () => {
+  const series = target()
+  const body = (time: string) => `# TYPE c counter\nc_total 4 # {a="b"} 1 ${time}\n# EOF\n`
+  for (const [index, time] of ['-5', '1e300', '0'].entries()) {
+    const { metrics } = await scrape(series, body(time), index * 1000, 'openmetrics')
+    expect(metrics.c_total.points).toMatchObject([{ asDouble: 4 }])
+    expect(metrics.c_total.points[0].exemplars).toBeUndefined()
+    expect(series.unfitExemplars).toBe(1)
+  }
+  await scrape(series, body('1700000000'), 5000, 'openmetrics')
+  expect(series.unfitExemplars).toBe(0)
+})
+
 test('labels that clash with the target’s are renamed, or honoured', async () => {
   const body = 'a{job="own",rack="r1",exported_rack="x"} 1\n'
   expect((await scrape(target(), body)).metrics.a.points[0].attributes).toEqual({

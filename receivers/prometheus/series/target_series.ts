@@ -17,7 +17,7 @@ import { encodeExemplar } from './encode.js'
 import { encodeGroups, measure } from './groups.js'
 import { type Line, Resolver, type SeriesOptions } from './line.js'
 import { MetadataTable } from './metadata.js'
-import { type Family, type Point, settle, type Unfit } from './point.js'
+import { type Family, isPlausible, type Point, settle, type Unfit } from './point.js'
 import { type Report, ReportSeries } from './report.js'
 import { ByteSlabs } from './slabs.js'
 
@@ -36,6 +36,8 @@ export interface Sending {
 export class TargetSeries {
   /** Counts points that were scraped and not sent. */
   readonly unfit = new Map<Unfit, number>()
+  /** Exemplars of this scrape that were left out: their time is none that can be. */
+  unfitExemplars = 0
   private readonly metadata = new MetadataTable()
   private readonly resolver: Resolver
   private readonly report: ReportSeries
@@ -70,7 +72,7 @@ export class TargetSeries {
   begin(time: number): void {
     this.scrape++
     this.time = time
-    this.position = this.scraped = this.kept = this.added = 0
+    this.position = this.scraped = this.kept = this.added = this.unfitExemplars = 0
     this.fresh = []
     this.created = []
     this.families = []
@@ -215,8 +217,10 @@ export class TargetSeries {
     }
     if (cursor.exemplarEnd > cursor.exemplarStart && point && point.family.kind !== 'summary') {
       const exemplar = readExemplar(cursor.bytes, cursor.exemplarStart, cursor.exemplarEnd, cursor.line)
-      point.exemplars ??= []
-      point.exemplars.push(encodeExemplar(exemplar, point.family.kind, this.time))
+      if (isPlausible(exemplar.timestamp ?? this.time, this.time)) {
+        point.exemplars ??= []
+        point.exemplars.push(encodeExemplar(exemplar, point.family.kind, this.time))
+      } else this.unfitExemplars++
     }
   }
 
