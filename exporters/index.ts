@@ -8,4 +8,5 @@ export const exporters: Registry<'exporter'> = {
   otlp_grpc: () => import('./otlp_grpc/index.js'),
   otlp_http: () => import('./otlp_http/index.js'),
   prometheus: () => import('./prometheus/index.js'),
+  prometheus_remote_write: () => import('./prometheus_remote_write/index.js'),
 }

@@ -4,6 +4,7 @@ import { decodeResponse, decodeResponseJson, type OtlpSignal, type PartialSucces
 import { TOO_LARGE } from '../../runtime/delivery/index.js'
 import { PermanentError, RetryableError } from '../../runtime/errors.js'
 import type { Answer } from '../../runtime/net/http-client.js'
+import { retryAfter } from '../../runtime/net/retry-after.js'
 
 const RETRYABLE: Readonly<Record<number, string>> = { 429: 'throttled', 502: 'unavailable', 503: 'unavailable', 504: 'unavailable' }
 const PERMANENT: Readonly<Record<number, string>> = {
@@ -31,15 +32,6 @@ export const read = (answer: Answer, signal: OtlpSignal, now: number): PartialSu
   if (retryable) throw new RetryableError(message, retryable, retryAfter(answer.headers['retry-after'], now))
   if (status === 400 && TOO_LARGE_WORDS.test(message)) throw new PermanentError(message, TOO_LARGE)
   throw new PermanentError(message, PERMANENT[status] ?? 'refused')
-}
-
-/** Milliseconds of a Retry-After header: whole seconds or an HTTP date; undefined when it is neither. */
-export const retryAfter = (header: string | undefined, now: number): number | undefined => {
-  const text = header?.trim()
-  if (!text) return undefined
-  if (/^\d+$/.test(text)) return Number(text) * 1_000
-  const date = Date.parse(text)
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }
 
 /** The request was taken, whatever follows: what cannot be read of the answer is a warning, since sending again would make copies. */

@@ -1,4 +1,3 @@
-import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { Batch, Signal } from '../../proto/batch.js'
 import { toJson } from '../../proto/json/index.js'
 import { HTTP_PATHS, OTLP_SIGNALS, type OtlpSignal } from '../../proto/services.js'
@@ -7,21 +6,9 @@ import { component } from '../../runtime/component.js'
 import { deliver, type Send } from '../../runtime/delivery/index.js'
 import { PermanentError } from '../../runtime/errors.js'
 import { gzip } from '../../runtime/net/gzip.js'
-import { HttpClient } from '../../runtime/net/http-client.js'
+import { checkHeaders, HttpClient } from '../../runtime/net/http-client.js'
 import { read } from './answer.js'
 import { type Options, options } from './options.js'
-
-/** A header that HTTP cannot carry is told at start, without its value. */
-const checkHeaders = (headers: Readonly<Record<string, string>>): void => {
-  for (const [name, value] of Object.entries(headers)) {
-    try {
-      validateHeaderName(name)
-      validateHeaderValue(name, value)
-    } catch {
-      throw new Error(`headers: "${name}" cannot be sent; names are letters, digits and dashes, values one line of text`)
-    }
-  }
-}
 
 /** Where a signal is sent; undefined when no endpoint says so. */
 const urlOf = (config: Options, signal: OtlpSignal): URL | undefined => {

@@ -1,6 +1,7 @@
 /** What is in the store as families of an exposition, sorted, so that two scrapes of the same are the same text. */
 import type { Family, Sample } from '../../proto/exposition/read.js'
-import type { Label, Metric, Series, Store } from './store.js'
+import type { Label } from '../../proto/exposition/series.js'
+import type { Metric, Series, Store } from './store.js'
 
 const TOTAL = '_total'
 

@@ -1,14 +1,10 @@
 /** The latest value of every series, until it is scraped, ends, or is not told any more. */
+import type { Label } from '../../proto/exposition/series.js'
 import { HistogramPointView } from '../../proto/views/histograms.js'
 import { GAUGE, HISTOGRAM, type MetricCursor, type MetricView, SUM, SUMMARY, TEMPORALITY } from '../../proto/views/metrics.js'
 import { NumberPointView, type PointView, SummaryPointView } from '../../proto/views/points.js'
 
 export type Kind = 'gauge' | 'counter' | 'histogram' | 'summary'
-export interface Label {
-  readonly name: string
-  readonly value: string
-}
-
 export interface Buckets {
   readonly bounds: readonly number[]
   /** What fell into each bucket, not what lies below its bound. */

@@ -62,6 +62,16 @@ export class RunningSums {
     return (series, over, values, bounds = NO_BOUNDS) => this.add(series, { epoch, bounds, repeated }, over, values)
   }
 
+  /**
+   * For the points of no event. One that ends no later than what its series was summed up to adds nothing: it was sent again, or (`late`) it was
+   * overtaken by later ones.
+   */
+  point(series: string, over: Interval, values: readonly number[], bounds: readonly number[] = NO_BOUNDS): Total & { late: boolean } {
+    const known = this.series.get(series)
+    if (known && over.end < known.end) return { start: known.start, end: known.end, values: known.values, late: true }
+    return { ...this.add(series, { epoch: '', bounds, repeated: over.end === known?.end }, over, values), late: false }
+  }
+
   private add(
     name: string,
     { epoch, bounds, repeated }: { epoch: string; bounds: readonly number[]; repeated: boolean },

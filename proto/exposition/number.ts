@@ -81,3 +81,14 @@ export const printNumber = (value: number): string => {
   if (value === Number.NEGATIVE_INFINITY) return '-Inf'
   return Object.is(value, -0) ? '-0' : String(value)
 }
+
+/**
+ * A bound in an `le` or `quantile` label as Prometheus 3 keeps it, whichever way it was scraped: `1.0`, `0.005`, `1e+06`.
+ * Source: prometheus/prometheus model/labels, FormatOpenMetricsFloat (Go's %g, with a point or an exponent in any case).
+ */
+export const printBound = (value: number): string => {
+  if (!Number.isFinite(value) || Object.is(value, -0)) return Object.is(value, -0) ? '-0.0' : printNumber(value)
+  const size = Math.abs(value)
+  const text = size === 0 || (size >= 1e-4 && size < 1e6) ? String(value) : value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2')
+  return /[.e]/.test(text) ? text : `${text}.0`
+}

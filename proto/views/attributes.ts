@@ -134,6 +134,19 @@ export class Attributes {
     return to + length
   }
 
+  /** Copies all KeyValue bodies, each behind its length in four bytes, into `target` from `to` on; returns where they end, or -1 where they do not fit. */
+  copyAll(target: Uint8Array, to: number): number {
+    let at = to
+    for (let index = 0; index < this.length; index++) {
+      const start = this.places[index * STRIDE]!
+      const length = this.places[index * STRIDE + 1]! - start
+      if (at + 4 + length > target.length) return -1
+      for (let shift = 0; shift < 32; shift += 8) target[at++] = length >>> shift
+      for (let i = 0; i < length; i++) target[at++] = this.bytes[start + i]!
+    }
+    return at
+  }
+
   private at(index: number): number {
     if (index < 0 || index >= this.length) throw new RangeError(`attribute ${index} of ${this.length}`)
     return index * STRIDE

@@ -1,8 +1,8 @@
 /** Discovered labels → a target: what is asked where and how often, and which labels its series get. */
 import { parseDuration } from '../../config/options.js'
+import { hashOf } from '../../proto/byte-table.js'
 import type { JobOptions } from './options.js'
 import { type Labels, relabel } from './relabel/relabel.js'
-import { hashOf } from './series/byte_table.js'
 import type { Server } from './series/origin.js'
 
 export interface Target {

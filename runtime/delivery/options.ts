@@ -17,31 +17,33 @@ export const batchOptions = z
   })
 export type BatchOptions = z.infer<typeof batchOptions>
 
-export const sendingQueueOptions = z
-  .strictObject({
-    enabled: z
-      .boolean()
-      .default(true)
-      .describe('Whether requests queue at all. Without a queue each caller’s request is sent at once, whatever else is being sent.'),
-    num_consumers: count(1, 10).describe('Requests being sent at the same time.'),
-    queue_size: count(1, 1000).describe(
-      'Most that is held without the backend’s acknowledgement, counted by `sizer`, what is being sent included.',
-    ),
-    sizer: z.enum(['requests', 'items', 'bytes']).default('requests').describe('What queue_size counts.'),
-    max_bytes: byteSize('128MiB').describe('Most bytes held without the backend’s acknowledgement, whatever `sizer` says.'),
-    on_full: z
-      .enum(['block', 'drop'])
-      .optional()
-      .describe(
-        'At the bound: `block` (the default) makes the caller wait; `drop` acknowledges to the caller, drops, and counts what it dropped.',
+const sendingQueue = (consumers: number) =>
+  z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .default(true)
+        .describe('Whether requests queue at all. Without a queue each caller’s request is sent at once, whatever else is being sent.'),
+      num_consumers: count(1, consumers).describe('Requests being sent at the same time.'),
+      queue_size: count(1, 1000).describe(
+        'Most that is held without the backend’s acknowledgement, counted by `sizer`, what is being sent included.',
       ),
-    block_on_overflow: z.boolean().optional().describe('The Collector’s spelling: true = `on_full: block`, false = `on_full: drop`.'),
-    batch: batchOptions.optional().describe('Merges queued requests before they are sent; absent = each is sent as it came.'),
-  })
-  .refine(queue => queue.on_full === undefined || queue.block_on_overflow === undefined, {
-    error: 'on_full and block_on_overflow say the same thing twice: keep one',
-    path: ['block_on_overflow'],
-  })
+      sizer: z.enum(['requests', 'items', 'bytes']).default('requests').describe('What queue_size counts.'),
+      max_bytes: byteSize('128MiB').describe('Most bytes held without the backend’s acknowledgement, whatever `sizer` says.'),
+      on_full: z
+        .enum(['block', 'drop'])
+        .optional()
+        .describe(
+          'At the bound: `block` (the default) makes the caller wait; `drop` acknowledges to the caller, drops, and counts what it dropped.',
+        ),
+      block_on_overflow: z.boolean().optional().describe('The Collector’s spelling: true = `on_full: block`, false = `on_full: drop`.'),
+      batch: batchOptions.optional().describe('Merges queued requests before they are sent; absent = each is sent as it came.'),
+    })
+    .refine(queue => queue.on_full === undefined || queue.block_on_overflow === undefined, {
+      error: 'on_full and block_on_overflow say the same thing twice: keep one',
+      path: ['block_on_overflow'],
+    })
+export const sendingQueueOptions = sendingQueue(10)
 export type SendingQueueOptions = z.infer<typeof sendingQueueOptions>
 
 export const retryOptions = z
@@ -56,11 +58,11 @@ export const retryOptions = z
   .refine(retry => retry.max_interval > 0 && retry.initial_interval > 0, { error: 'initial_interval and max_interval must be above 0' })
 export type RetryOptions = z.infer<typeof retryOptions>
 
-/** The keys of an exporter that sends over a network; spread into its options. */
-export const deliveryOptions = (timeout: string) => ({
+/** The keys of an exporter that sends over a network; spread into its options. `consumers`: 1 for a backend that wants everything in order. */
+export const deliveryOptions = (timeout: string, { consumers = 10 } = {}) => ({
   timeout: duration(timeout).describe('Longest time one attempt may take; 0 = no limit.'),
   retry_on_failure: retryOptions.prefault({}).describe('How a request that failed is sent again.'),
-  sending_queue: sendingQueueOptions.prefault({}).describe('What is held, in memory, until the backend has acknowledged it.'),
+  sending_queue: sendingQueue(consumers).prefault({}).describe('What is held, in memory, until the backend has acknowledged it.'),
 })
 export interface DeliveryOptions {
   readonly timeout: number

@@ -1,9 +1,9 @@
 /** What an exporter says about its deliveries: the Collector's metric names, every loss with its reason. */
 import type { Batch, Signal } from '../../proto/batch.js'
-import type { PartialSuccess } from '../../proto/services.js'
 import type { Context, Counter } from '../component.js'
 import { PermanentError, reasonOf } from '../errors.js'
 import { droppedItems } from '../telemetry/ledger.js'
+import type { Outcome } from './timeout.js'
 
 /** [name, plural in HELP texts] of the Collector's item metrics; `events` is ours. */
 const ITEMS: Readonly<Record<Signal, readonly [prefix: string, item: string, words: string]>> = {
@@ -47,10 +47,15 @@ export class DeliveryTelemetry {
     )
   }
 
-  readonly delivered = (batch: Batch, partial: PartialSuccess | undefined): void => {
-    const rejected = Math.min(partial?.rejected ?? 0, batch.items)
-    this.sent.add(batch.items - rejected)
-    if (!partial) return
+  readonly delivered = (batch: Batch, partial: Outcome | undefined): void => {
+    let sent = batch.items
+    for (const [reason, items] of partial?.withheld ?? []) {
+      sent -= items
+      this.drop(items, reason)
+    }
+    const rejected = Math.min(partial?.rejected ?? 0, sent)
+    this.sent.add(sent - rejected)
+    if (!partial || (rejected === 0 && partial.message === '')) return
     if (rejected > 0) {
       this.failed.add(rejected)
       this.drop(rejected, partial.message || 'partial_success')

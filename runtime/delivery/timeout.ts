@@ -5,12 +5,18 @@ import type { Clock, Consume } from '../component.js'
 import { RetryableError } from '../errors.js'
 import { type Shutdown, shuttingDown } from './shutdown.js'
 
+/** What became of an acknowledged request. */
+export interface Outcome extends PartialSuccess {
+  /** Items that the exporter itself left out, by reason; they are dropped, and no news of the backend. */
+  readonly withheld?: ReadonlyMap<string, number>
+}
+
 /**
  * One attempt. Resolves when the backend has acknowledged, with what it will never take of the request, if anything;
  * rejects with RetryableError or PermanentError.
  * When `signal` aborts, it gives up at once and frees what it holds.
  */
-export type Send = (batch: Batch, signal: AbortSignal) => Promise<PartialSuccess | undefined>
+export type Send = (batch: Batch, signal: AbortSignal) => Promise<Outcome | undefined>
 
 interface Ports {
   readonly clock: Clock
@@ -21,7 +27,7 @@ interface Ports {
 export const timeout = (
   limit: number,
   send: Send,
-  onDelivered: (batch: Batch, partial: PartialSuccess | undefined) => void,
+  onDelivered: (batch: Batch, partial: Outcome | undefined) => void,
   { clock, shutdown }: Ports,
 ): Consume => {
   const running = new Set<(why: RetryableError) => void>()
@@ -42,7 +48,7 @@ export const timeout = (
       }
       const cancel = limit > 0 ? clock.after(limit, () => abort(new RetryableError(`no answer within ${limit} ms`, 'timeout'))) : undefined
       running.add(abort)
-      const attempt = async (): Promise<PartialSuccess | undefined> => send(batch, controller.signal)
+      const attempt = async (): Promise<Outcome | undefined> => send(batch, controller.signal)
       attempt().then(
         partial => {
           if (!finish()) return

@@ -1,5 +1,5 @@
 /** Posts bytes over HTTP/1.1: connections kept and bounded, answers read up to a limit. */
-import http from 'node:http'
+import http, { validateHeaderName, validateHeaderValue } from 'node:http'
 import https from 'node:https'
 import type { Duplex } from 'node:stream'
 import { Buffers } from '../buffers.js'
@@ -30,6 +30,18 @@ export interface Answer {
 }
 
 type Headers = Readonly<Record<string, string | number>>
+
+/** A header that HTTP cannot carry is told at start, without its value. */
+export const checkHeaders = (headers: Readonly<Record<string, string>>): void => {
+  for (const [name, value] of Object.entries(headers)) {
+    try {
+      validateHeaderName(name)
+      validateHeaderValue(name, value)
+    } catch {
+      throw new Error(`headers: "${name}" cannot be sent; names are letters, digits and dashes, values one line of text`)
+    }
+  }
+}
 
 export class HttpClient {
   private plain: http.Agent | undefined

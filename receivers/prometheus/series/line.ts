@@ -1,11 +1,12 @@
 /** The series of one exposition line, remembered by its bytes, and what they mean after relabelling. */
+
+import { type Entry, hashOf } from '../../../proto/byte-table.js'
 import { parseNumber } from '../../../proto/exposition/number.js'
 import type { SeriesText } from '../../../proto/exposition/series.js'
 import { Writer } from '../../../proto/wire.js'
 import { ScrapeError } from '../failure.js'
 import type { RelabelRule } from '../relabel/options.js'
 import { type Labels, relabel } from '../relabel/relabel.js'
-import { type Entry, hashOf } from './byte_table.js'
 import { enforceLimits, type LabelLimits, mergeLabels } from './labels.js'
 import type { MetadataTable, Role } from './metadata.js'
 import { Origin, SCOPE_LABELS, type Server, writeAttribute } from './origin.js'

@@ -1,5 +1,5 @@
 /** One OTLP data point of one target, remembered from scrape to scrape, and the metric it belongs to. */
-import { ByteTable, type Entry } from './byte_table.js'
+import { ByteTable, type Entry } from '../../../proto/byte-table.js'
 import type { Metadata } from './metadata.js'
 import type { NumberSlabs } from './slabs.js'
 

@@ -6,13 +6,13 @@
  * last until `finish`, and what a failed scrape brought along is forgotten in `fail`.
  */
 import { Batch, type Group } from '../../../proto/batch.js'
+import { ByteTable, hashOf } from '../../../proto/byte-table.js'
 import { Cursor, END, type Format, HELP, type MetricType, SAMPLE, TYPE } from '../../../proto/exposition/cursor.js'
 import { readExemplar } from '../../../proto/exposition/exemplar.js'
 import { Lines } from '../../../proto/exposition/lines.js'
 import { readSeries } from '../../../proto/exposition/series.js'
 import { ScrapeError } from '../failure.js'
 import type { Turns } from '../turns.js'
-import { ByteTable, hashOf } from './byte_table.js'
 import { encodeExemplar } from './encode.js'
 import { encodeGroups, measure } from './groups.js'
 import { type Line, Resolver, type SeriesOptions } from './line.js'

@@ -42,8 +42,37 @@ const unitWords = (unit: string, gauge: boolean): string => {
   return per === undefined || per === '' ? left : [left, `per_${PER[per] ?? escaped(per)}`].filter(Boolean).join('_')
 }
 
-export const metricName = (name: string, unit: string, kind: 'gauge' | 'counter' | 'other', namespace: string): string => {
+export type NamedKind = 'gauge' | 'counter' | 'other'
+
+/** How Prometheus names the ways of translating names, in its section `otlp`. */
+export const STRATEGIES = [
+  'UnderscoreEscapingWithSuffixes',
+  'UnderscoreEscapingWithoutSuffixes',
+  'NoUTF8EscapingWithSuffixes',
+  'NoTranslation',
+] as const
+export type Strategy = (typeof STRATEGIES)[number]
+
+/** Whether names keep characters that only Prometheus 3 knows. */
+export const keepsUtf8 = (strategy: Strategy): boolean => strategy === 'NoUTF8EscapingWithSuffixes' || strategy === 'NoTranslation'
+
+/** The unit as a word of its own, for metadata: `seconds`, `bytes_per_second`. */
+export const unitName = (unit: string): string => unitWords(unit, false)
+
+export const metricName = (
+  name: string,
+  unit: string,
+  kind: NamedKind,
+  namespace: string,
+  strategy: Strategy = 'UnderscoreEscapingWithSuffixes',
+): string => {
   if (PROMETHEUS_NAME.test(name)) return name
+  if (strategy === 'NoUTF8EscapingWithSuffixes') return withSuffixes(prefixed(name, namespace), unit, kind)
+  if (strategy === 'NoTranslation') return prefixed(name, namespace)
+  if (strategy === 'UnderscoreEscapingWithoutSuffixes') {
+    const whole = prefixed(words(escaped(name)).join('_'), namespace)
+    return /^\d/.test(whole) ? `_${whole}` : whole
+  }
   const parts = words(escaped(name))
   if (kind === 'counter' && parts.at(-1) === 'total') parts.pop()
   const suffix = unitWords(unit, kind === 'gauge')
@@ -53,7 +82,18 @@ export const metricName = (name: string, unit: string, kind: 'gauge' | 'counter'
   return /^\d/.test(whole) ? `_${whole}` : whole
 }
 
-export const labelName = (key: string): string => {
+const prefixed = (name: string, namespace: string): string => (namespace === '' ? name : `${namespace}_${name}`)
+
+/** A name that keeps its characters, with what its unit and kind add where it is not there yet. */
+const withSuffixes = (name: string, unit: string, kind: NamedKind): string => {
+  const suffix = unitWords(unit, kind === 'gauge')
+  const bare = kind === 'counter' ? name.replace(/[_.]total$/, '') : name
+  const whole = suffix === '' || bare.endsWith(suffix) ? bare : `${bare}_${suffix}`
+  return kind === 'counter' ? `${whole}_total` : whole
+}
+
+export const labelName = (key: string, utf8 = false): string => {
+  if (utf8) return key
   const name = key.replaceAll(/[^a-zA-Z0-9_]/g, '_')
   return /^\d/.test(name) ? `key_${name}` : name
 }
