@@ -3,7 +3,7 @@ import type { Format, MetricType } from './cursor.js'
 import { Cursor, END, SAMPLE } from './cursor.js'
 import { ExpositionError } from './error.js'
 import { Lines } from './lines.js'
-import { parseNumber, printNumber, readNumber } from './number.js'
+import { parseNumber, printBound, printNumber, readNumber } from './number.js'
 import { type Family, readExposition, type Sample } from './read.js'
 import { writeExposition } from './write.js'
 
@@ -302,4 +302,9 @@ test('a remembered series is recognised only where the line says exactly it', ()
   expect(recognised('a {b="c"} 1', 'a')).toBe(false)
   expect(recognised('a{b="c"} 1', 'a')).toBe(false)
   expect(recognised('a 1', 'a{b="c"} and more')).toBe(false)
+})
+
+test('bounds are written as Prometheus 3 keeps them', () => {
+  const bounds = [0, 1, 0.5, 2.5, 100_000, 1e6, 1_234_567, 1e-5, 1e21, Number.POSITIVE_INFINITY]
+  expect(bounds.map(printBound)).toEqual(['0.0', '1.0', '0.5', '2.5', '100000.0', '1e+06', '1.234567e+06', '1e-05', '1e+21', '+Inf'])
 })
