@@ -23,7 +23,12 @@ export const options = z.strictObject({
     .describe('As the Collector has it.'),
   send_timestamps: z.boolean().default(false).describe('Samples carry the time at which they were measured.'),
   metric_expiration: duration('5m').describe('A series that was not told for so long is forgotten.'),
-  enable_open_metrics: z.boolean().default(true).describe('A scraper that asks for OpenMetrics gets it.'),
+  enable_open_metrics: z
+    .boolean()
+    .default(false)
+    .describe(
+      'A scraper that asks for OpenMetrics gets it. Prometheus always asks, and then counters whose names have no `_total` are of type unknown to it.',
+    ),
   cardinality_limit: z
     .int()
     .min(1)

@@ -166,7 +166,7 @@ describe('the page', () => {
   })
 
   test('OpenMetrics for who asks for it; a counter without _total is of no type there', async () => {
-    const { take, get } = await setUp({ send_timestamps: true })
+    const { take, get } = await setUp({ send_timestamps: true, enable_open_metrics: true })
     await take([sum('a_total', 2, point(1, {}, 7)), sum('DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION', 2, point(2, {}, 7))])
     const response = await get('application/openmetrics-text;version=1.0.0,text/plain;q=0.5')
     expect(response.headers.get('content-type')).toContain('application/openmetrics-text')
