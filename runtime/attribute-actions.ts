@@ -2,8 +2,6 @@
 import { z } from 'zod'
 import type { AttributeValue } from '../proto/attribute.js'
 import type { AttributeAction } from '../proto/attribute-edit.js'
-import { WireError } from '../proto/wire.js'
-import { PermanentError } from './errors.js'
 
 const value: z.ZodType<AttributeValue> = z.lazy(() =>
   z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(value), z.record(z.string(), value)]),
@@ -37,13 +35,3 @@ export const actionsOf = (written: z.infer<ReturnType<typeof attributeActions>>)
     if (action === 'delete') return { action, key }
     return from === undefined ? { action, key, value: value ?? null } : { action, key, from }
   })
-
-/** Runs `change`; bytes that turn out to be malformed below what the door checks are the sender's news. */
-export const refusingMalformed = <T>(change: () => T): T => {
-  try {
-    return change()
-  } catch (error) {
-    if (error instanceof WireError) throw new PermanentError(error.message, 'malformed', { cause: error })
-    throw error
-  }
-}

@@ -1,5 +1,7 @@
 /** Two kinds of refusal inside the pipeline; protocols turn them into codes at the edge (docs/design.md, Delivery). */
 
+import { WireError } from '../proto/wire.js'
+
 /** `reason` is a label of a counter: one of a small fixed set, lower_snake_case (`memory_pressure`, `queue_full`, `timeout`). */
 export class RetryableError extends Error {
   override readonly name = 'RetryableError'
@@ -39,6 +41,19 @@ export class PartialError extends PermanentError {
     options?: ErrorOptions,
   ) {
     super(message, reason, options)
+  }
+}
+
+/**
+ * Runs `read`; bytes that turn out to be malformed below what the door checks are the sender's news: refused for good with `reason`, the message beginning with
+ * `about`. Throws what else `read` throws.
+ */
+export const refusingUnreadable = <T>(reason: 'malformed' | 'bad_data', read: () => T, about = ''): T => {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof WireError) throw new PermanentError(about + error.message, reason, { cause: error })
+    throw error
   }
 }
 

@@ -2,9 +2,8 @@
 import { type Batch, SIGNALS, type Signal } from '../proto/batch.js'
 import { RunningSums } from '../proto/events/cumulative.js'
 import { renderEvents } from '../proto/events/render.js'
-import { WireError } from '../proto/wire.js'
 import type { Consume } from './component.js'
-import { PermanentError } from './errors.js'
+import { refusingUnreadable } from './errors.js'
 import { type Branch, fanOut } from './fan-out.js'
 import { perSignal } from './telemetry/ledger.js'
 import { TEMPORALITIES, type Temporality } from './temporality.js'
@@ -26,14 +25,8 @@ export const takenBy = (exporters: readonly Exporter[]): Signal[] => {
 export const toAll = (consumers: readonly Consume[]): Consume | undefined =>
   consumers.length > 1 ? fanOut(batch => consumers.map(consume => () => consume(batch))) : consumers[0]
 
-const render = (batch: Batch, sums: RunningSums | undefined): Batch[] => {
-  try {
-    return renderEvents(batch, sums)
-  } catch (error) {
-    if (error instanceof WireError) throw new PermanentError(`unreadable correlated events: ${error.message}`, 'bad_data', { cause: error })
-    throw error
-  }
-}
+const render = (batch: Batch, sums: RunningSums | undefined): Batch[] =>
+  refusingUnreadable('bad_data', () => renderEvents(batch, sums), 'unreadable correlated events: ')
 
 const taking = (exporters: readonly Exporter[], signal: Signal): Consume[] =>
   exporters.filter(({ signals }) => signals.includes(signal)).map(({ consume }) => consume)

@@ -1,10 +1,9 @@
 import { KafkaError } from '../../kafka/index.js'
 import { type Batch, SIGNALS } from '../../proto/batch.js'
 import { OTLP_SIGNALS } from '../../proto/services.js'
-import { WireError } from '../../proto/wire.js'
 import { component } from '../../runtime/component.js'
 import { deliver, deliverAtOnce, type Send } from '../../runtime/delivery/index.js'
-import { PermanentError, RetryableError } from '../../runtime/errors.js'
+import { PermanentError, RetryableError, refusingUnreadable } from '../../runtime/errors.js'
 import { TRANSACTION, TRANSACTIONS, type Transaction } from '../../runtime/transactions.js'
 import { EventParcels } from './events/index.js'
 import { type Options, options } from './options.js'
@@ -49,14 +48,7 @@ export default component({
       const each = config.record_partitioner.round_robin !== undefined
       return parts.map(part => ({ ...part, turn: each ? turns++ : turn }))
     }
-    const parcelsOf = (batch: Batch): Parcel[] => {
-      try {
-        return inTurn(sorter.sort(batch))
-      } catch (error) {
-        if (error instanceof WireError) throw new PermanentError(error.message, 'bad_data', { cause: error })
-        throw error
-      }
-    }
+    const parcelsOf = (batch: Batch): Parcel[] => refusingUnreadable('bad_data', () => inTurn(sorter.sort(batch)))
     const shipmentOf = async (batch: Batch, write: Write, signal: AbortSignal): Promise<Shipment> => {
       if (batch.signal !== 'events') return new Shipment(parcelsOf(batch), { encoding: config[batch.signal].encoding, maxBytes }, write)
       if (!events) throw new PermanentError('no topic for correlated events: set events', 'no_topic')

@@ -4,9 +4,8 @@ import { KafkaError } from '../../kafka/index.js'
 import type { Batch } from '../../proto/batch.js'
 import { toJson } from '../../proto/json/index.js'
 import type { PartialSuccess } from '../../proto/services.js'
-import { WireError } from '../../proto/wire.js'
 import { halve } from '../../runtime/delivery/index.js'
-import { PermanentError, RetryableError } from '../../runtime/errors.js'
+import { PermanentError, RetryableError, refusingUnreadable } from '../../runtime/errors.js'
 import type { Part } from './sort.js'
 
 /** A part with its turn among those without a key: taken once, so that a repeated attempt goes to the same partition. */
@@ -30,14 +29,12 @@ export const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 const NEVER = new Set(['INVALID_RECORD', 'INVALID_TIMESTAMP'])
 
 /** A copy: whoever handed the batch over uses its memory again when an attempt has timed out, while the producer may still be writing. */
-const encode = (batch: Batch, encoding: ShipmentOptions['encoding']): Buffer => {
-  try {
-    return encoding === 'otlp_json' ? Buffer.from(toJson(batch.signal, batch)) : Buffer.concat(batch.slices as Uint8Array[])
-  } catch (error) {
-    if (error instanceof WireError) throw new PermanentError(`not to be written as JSON: ${error.message}`, 'bad_data', { cause: error })
-    throw error
-  }
-}
+const encode = (batch: Batch, encoding: ShipmentOptions['encoding']): Buffer =>
+  refusingUnreadable(
+    'bad_data',
+    () => (encoding === 'otlp_json' ? Buffer.from(toJson(batch.signal, batch)) : Buffer.concat(batch.slices as Uint8Array[])),
+    'not to be written as JSON: ',
+  )
 
 export class Shipment {
   private readonly left: Set<Parcel>

@@ -4,34 +4,24 @@ import { decodeResponse, decodeResponseJson, type OtlpSignal, type PartialSucces
 import { TOO_LARGE } from '../../runtime/delivery/index.js'
 import { PermanentError, RetryableError } from '../../runtime/errors.js'
 import type { Answer } from '../../runtime/net/http-client.js'
+import { answered, permanentReason } from '../../runtime/net/refusal.js'
 import { retryAfter } from '../../runtime/net/retry-after.js'
 
 const RETRYABLE: Readonly<Record<number, string>> = { 429: 'throttled', 502: 'unavailable', 503: 'unavailable', 504: 'unavailable' }
-const PERMANENT: Readonly<Record<number, string>> = {
-  400: 'bad_data',
-  401: 'unauthenticated',
-  403: 'forbidden',
-  404: 'unknown_path',
-  405: 'unknown_path',
-  413: TOO_LARGE,
-  415: 'unsupported_encoding',
-}
 const PROTO = 'application/x-protobuf'
 const JSON_TYPE = 'application/json'
 /** The Collector answers 400 where 413 is meant: `http: request body too large`. */
 const TOO_LARGE_WORDS = /body too large/
-/** Of a backend's words, characters that go into our own messages. */
-const LONGEST_QUOTE = 200
 
 /** Returns when the backend took the request. Throws RetryableError or PermanentError when it did not. `now` is wall time, milliseconds. */
 export const read = (answer: Answer, signal: OtlpSignal, now: number): PartialSuccess | undefined => {
   const { status } = answer
   if (status >= 200 && status < 300) return readSuccess(answer, signal)
-  const message = `the backend answered ${status}${quote(answer)}`
+  const message = answered(answer, wordsOf(answer))
   const retryable = RETRYABLE[status]
   if (retryable) throw new RetryableError(message, retryable, retryAfter(answer.headers['retry-after'], now))
   if (status === 400 && TOO_LARGE_WORDS.test(message)) throw new PermanentError(message, TOO_LARGE)
-  throw new PermanentError(message, PERMANENT[status] ?? 'refused')
+  throw new PermanentError(message, permanentReason(status))
 }
 
 /** The request was taken, whatever follows: what cannot be read of the answer is a warning, since sending again would make copies. */
@@ -47,14 +37,6 @@ const readSuccess = (answer: Answer, signal: OtlpSignal): PartialSuccess | undef
 }
 
 const mediaType = ({ headers }: Answer): string => (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase()
-
-/** The reason in the backend's own words, for people. */
-const quote = (answer: Answer): string => {
-  const { location } = answer.headers
-  if (location !== undefined) return ` and sends us to ${location.slice(0, LONGEST_QUOTE)}; set the endpoint to where it is`
-  const words = wordsOf(answer).replace(/\s+/g, ' ').trim().slice(0, LONGEST_QUOTE)
-  return words === '' ? '' : `: ${words}`
-}
 
 const wordsOf = (answer: Answer): string => {
   try {

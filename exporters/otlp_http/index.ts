@@ -1,10 +1,9 @@
 import type { Batch, Signal } from '../../proto/batch.js'
 import { toJson } from '../../proto/json/index.js'
 import { HTTP_PATHS, OTLP_SIGNALS, type OtlpSignal } from '../../proto/services.js'
-import { WireError } from '../../proto/wire.js'
 import { component } from '../../runtime/component.js'
 import { deliver, type Send } from '../../runtime/delivery/index.js'
-import { PermanentError } from '../../runtime/errors.js'
+import { PermanentError, refusingUnreadable } from '../../runtime/errors.js'
 import { gzip } from '../../runtime/net/gzip.js'
 import { checkHeaders, HttpClient } from '../../runtime/net/http-client.js'
 import { read } from './answer.js'
@@ -17,14 +16,8 @@ const urlOf = (config: Options, signal: OtlpSignal): URL | undefined => {
   return config.endpoint === undefined ? undefined : new URL(config.endpoint.replace(/\/+$/, '') + HTTP_PATHS[signal])
 }
 
-const jsonOf = (batch: Batch): Uint8Array => {
-  try {
-    return Buffer.from(toJson(batch.signal, batch))
-  } catch (error) {
-    if (error instanceof WireError) throw new PermanentError(`not to be written as JSON: ${error.message}`, 'bad_data', { cause: error })
-    throw error
-  }
-}
+const jsonOf = (batch: Batch): Uint8Array =>
+  refusingUnreadable('bad_data', () => Buffer.from(toJson(batch.signal, batch)), 'not to be written as JSON: ')
 
 export default component({
   kind: 'exporter',

@@ -3,9 +3,8 @@ import { CONTENT_TYPE, writeExposition } from '../../proto/exposition/write.js'
 import { Labels } from '../../proto/prometheus/labels.js'
 import { metricName } from '../../proto/prometheus/names.js'
 import { MetricCursor } from '../../proto/views/metrics.js'
-import { WireError } from '../../proto/wire.js'
 import { component } from '../../runtime/component.js'
-import { PermanentError } from '../../runtime/errors.js'
+import { refusingUnreadable } from '../../runtime/errors.js'
 import { TlsFiles } from '../../runtime/net/tls.js'
 import { PageServer } from '../../runtime/page-server.js'
 import { droppedItems, perReason } from '../../runtime/telemetry/ledger.js'
@@ -94,12 +93,7 @@ export default component({
         files = undefined
       },
       async consume(batch) {
-        try {
-          taker.take(store, batch, clock.monotonic())
-        } catch (error) {
-          if (error instanceof WireError) throw new PermanentError(error.message, 'bad_data', { cause: error })
-          throw error
-        }
+        refusingUnreadable('bad_data', () => taker.take(store, batch, clock.monotonic()))
       },
     }
   },

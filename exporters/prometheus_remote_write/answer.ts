@@ -1,23 +1,12 @@
-/** What a backend's answer to a remote write means. Source: prometheus.io/docs/specs/prw/remote_write_spec and remote_write_spec_2_0. */
-import { TOO_LARGE } from '../../runtime/delivery/index.js'
 import { PermanentError, RetryableError } from '../../runtime/errors.js'
 import type { Answer } from '../../runtime/net/http-client.js'
+import { answered, permanentReason } from '../../runtime/net/refusal.js'
 import { retryAfter } from '../../runtime/net/retry-after.js'
 import type { Body } from './request.js'
 
 /** `unspoken`: the backend does not speak this version, and took nothing. */
 export type Verdict = { readonly rejected: number; readonly message: string } | 'unspoken'
 
-const PERMANENT: Readonly<Record<number, string>> = {
-  400: 'bad_data',
-  401: 'unauthenticated',
-  403: 'forbidden',
-  404: 'unknown_path',
-  405: 'unknown_path',
-  413: TOO_LARGE,
-  415: 'unsupported_encoding',
-}
-const LONGEST_QUOTE = 200
 const ALL = { rejected: 0, message: '' } as const
 
 /** How much of `body` was taken. Throws RetryableError or, when nothing was, PermanentError. `now` is wall time, milliseconds. */
@@ -30,13 +19,13 @@ export const verdictOf = (answer: Answer, body: Body, version: 1 | 2, now: numbe
   if (version === 2 && status === 415) return 'unspoken'
   const missing = body.samples + body.histograms - (written ?? 0)
   if (taken && missing <= 0) return ALL
-  const message = `the backend answered ${status}${quote(answer)}`
+  const message = answered(answer, answer.body.toString())
   // A point of several samples may have been taken in part: then it counts as not taken.
   if (taken || (status >= 400 && status < 500 && status !== 429 && (written ?? 0) > 0))
     return { rejected: Math.min(missing, body.points), message }
   if (status === 429) throw new RetryableError(message, 'throttled', retryAfter(answer.headers['retry-after'], now))
   if (status >= 500) throw new RetryableError(message, 'unavailable', retryAfter(answer.headers['retry-after'], now))
-  throw new PermanentError(message, PERMANENT[status] ?? 'refused')
+  throw new PermanentError(message, permanentReason(status))
 }
 
 /** Samples that were written, as a backend of version 2 has to say; undefined when it says nothing. */
@@ -44,10 +33,4 @@ const writtenOf = ({ headers }: Answer): number | undefined => {
   const counts = ['samples', 'histograms'].map(kind => headers[`x-prometheus-remote-write-${kind}-written`])
   if (counts.every(count => count === undefined)) return undefined
   return counts.reduce((sum, count) => sum + (/^\d+$/.test(String(count)) ? Number(count) : 0), 0)
-}
-
-const quote = ({ body, headers }: Answer): string => {
-  if (headers.location !== undefined) return ` and sends us to ${headers.location.slice(0, LONGEST_QUOTE)}; set the endpoint to where it is`
-  const words = body.toString().replace(/\s+/g, ' ').trim().slice(0, LONGEST_QUOTE)
-  return words === '' ? '' : `: ${words}`
 }

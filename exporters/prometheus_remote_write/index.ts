@@ -1,23 +1,12 @@
 import { keepsUtf8 } from '../../proto/prometheus/names.js'
 import { Totals } from '../../proto/totals.js'
-import { WireError } from '../../proto/wire.js'
 import { component } from '../../runtime/component.js'
 import { deliver } from '../../runtime/delivery/index.js'
-import { PermanentError } from '../../runtime/errors.js'
+import { refusingUnreadable } from '../../runtime/errors.js'
 import { checkHeaders, HttpClient } from '../../runtime/net/http-client.js'
 import { droppedItems, perReason } from '../../runtime/telemetry/ledger.js'
 import { options } from './options.js'
 import { Sender } from './sender.js'
-
-/** What a malformed batch is to its sender. */
-const refusingMalformed = <T>(read: () => T): T => {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof WireError) throw new PermanentError(error.message, 'bad_data', { cause: error })
-    throw error
-  }
-}
 
 export default component({
   kind: 'exporter',
@@ -45,12 +34,12 @@ export default component({
     const sender = new Sender({ ...config, translation_strategy: strategy, utf8: keepsUtf8(strategy) }, client, context)
     const dropped = perReason(reason => droppedItems(meter, 'exporter', id, 'metrics', reason))
     const totals = new Totals({ series: config.max_series, silence: config.metric_expiration }, reason => dropped(reason).add(1))
-    const delivery = deliver(config, (batch, signal) => refusingMalformed(() => sender.send(batch, signal)), context)
+    const delivery = deliver(config, (batch, signal) => refusingUnreadable('bad_data', () => sender.send(batch, signal)), context)
     meter.gauge('ai_factory_gateway_prometheus_series', 'Series known to the exporter.', { exporter: id }, () => sender.series)
     return {
       temporality: 'cumulative',
       // Before the queue, so that what is sent again is not added up again.
-      consume: async batch => delivery.consume(refusingMalformed(() => totals.of(batch))),
+      consume: async batch => delivery.consume(refusingUnreadable('bad_data', () => totals.of(batch))),
       async start() {
         await client.start()
         await delivery.start?.()

@@ -2,8 +2,9 @@ import { z } from 'zod'
 import { AttributeEditor } from '../../proto/attribute-edit.js'
 import { type Batch, SIGNALS, type Signal } from '../../proto/batch.js'
 import { ItemEditor } from '../../proto/edit.js'
-import { actionsOf, attributeActions, refusingMalformed } from '../../runtime/attribute-actions.js'
+import { actionsOf, attributeActions } from '../../runtime/attribute-actions.js'
 import { component } from '../../runtime/component.js'
+import { refusingUnreadable } from '../../runtime/errors.js'
 
 /** Every group without a changed item is the one that came. */
 const withItems = (batch: Batch, items: ItemEditor, attributes: AttributeEditor): Batch => {
@@ -40,6 +41,6 @@ export default component({
       editors.set(signal, editor)
       return editor
     }
-    return { consume: async batch => next(refusingMalformed(() => withItems(batch, editorOf(batch.signal), attributes))) }
+    return { consume: async batch => next(refusingUnreadable('malformed', () => withItems(batch, editorOf(batch.signal), attributes))) }
   },
 })

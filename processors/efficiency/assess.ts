@@ -23,8 +23,6 @@ const LEAST_COVERAGE = 0.5
 const INFERENCE = 2
 const TRAINING = 6
 
-type Figures = { -readonly [K in keyof Efficiency]: Efficiency[K] }
-
 export class Assessor {
   private readonly prices: Prices
   private readonly models: readonly { readonly fits: (workload: string) => boolean; readonly flopsPerToken: number }[]
@@ -41,7 +39,7 @@ export class Assessor {
   assess(event: CorrelatedEvent): CorrelatedEvent {
     const energy = energyOf(event)
     if (event.gpuTime.length === 0 && energy === undefined) return event
-    const efficiency: Figures = { currency: this.options.currency, priceSource: '', unpricedSeconds: 0, costSplit: '' }
+    const efficiency: Efficiency = { currency: this.options.currency, priceSource: '', unpricedSeconds: 0, costSplit: '' }
     const gpuTime = this.price(event.gpuTime, efficiency)
     const tokens = tokensOf(event)
     const weights = tokens && weightsOf(event, tokens, this.options.output_weight)
@@ -55,7 +53,7 @@ export class Assessor {
   }
 
   /** Allocation basis: every second of a priced GPU, whoever used it. */
-  private price(gpuTime: readonly GpuTime[], efficiency: Figures): GpuTime[] {
+  private price(gpuTime: readonly GpuTime[], efficiency: Efficiency): GpuTime[] {
     const parts: Record<Part, number> = { active: 0, idle: 0, unknown: 0 }
     const sources = new Set<string>()
     const rows = gpuTime.map(row => {
@@ -80,7 +78,7 @@ export class Assessor {
   }
 
   /** Of GPUs, of their hosts, and of the building; never mixed. */
-  private energy(efficiency: Figures, gpuTime: readonly GpuTime[], gpuJoules: number): void {
+  private energy(efficiency: Efficiency, gpuTime: readonly GpuTime[], gpuJoules: number): void {
     const { host_power_per_gpu: hostPower, pue, carbon_intensity: intensity } = this.options
     let idle: number | undefined
     let seconds = 0
@@ -96,7 +94,7 @@ export class Assessor {
     if (intensity !== undefined) efficiency.carbonGrams = ((host * (pue ?? 1)) / JOULES_PER_KWH) * intensity
   }
 
-  private ratios(efficiency: Figures, event: CorrelatedEvent, { input, output, computed }: Tokens, energy: number | undefined): void {
+  private ratios(efficiency: Efficiency, event: CorrelatedEvent, { input, output, computed }: Tokens, energy: number | undefined): void {
     const all = input + output
     if (energy !== undefined && all > 0) efficiency.joulesPerToken = energy / all
     if (energy !== undefined && output > 0) efficiency.joulesPerOutputToken = energy / output
@@ -114,7 +112,7 @@ export class Assessor {
 
   /** Tenants of one source share what was active; without any it is unattributed. */
   private tenants(
-    efficiency: Figures,
+    efficiency: Efficiency,
     event: CorrelatedEvent,
     weights: Weights | undefined,
     energy: number | undefined,
@@ -144,7 +142,7 @@ const energyOf = ({ gpu }: CorrelatedEvent): number | undefined =>
   gpu?.energyJoules === undefined && gpu?.lateEnergyJoules === undefined ? undefined : (gpu.energyJoules ?? 0) + (gpu.lateEnergyJoules ?? 0)
 
 /** Input and output by what they weigh: together they are the active cost, never more. */
-const split = (efficiency: Figures, { computed, output }: Tokens, weights: Weights): void => {
+const split = (efficiency: Efficiency, { computed, output }: Tokens, weights: Weights): void => {
   const { activeCost } = efficiency
   const whole = weights.computed * computed + weights.output * output
   if (activeCost === undefined || !(whole > 0)) return

@@ -1,7 +1,6 @@
 import { decodeEvents, eventsBatch } from '../../proto/events/codec.js'
-import { WireError } from '../../proto/wire.js'
 import { component } from '../../runtime/component.js'
-import { PermanentError } from '../../runtime/errors.js'
+import { refusingUnreadable } from '../../runtime/errors.js'
 import { Assessor } from './assess.js'
 import { options } from './options.js'
 
@@ -37,14 +36,7 @@ export default component({
     const assessor = new Assessor(config)
     return {
       async consume(batch) {
-        let events: ReturnType<typeof decodeEvents>
-        try {
-          events = decodeEvents(batch)
-        } catch (error) {
-          if (error instanceof WireError)
-            throw new PermanentError(`unreadable correlated events: ${error.message}`, 'bad_data', { cause: error })
-          throw error
-        }
+        const events = refusingUnreadable('bad_data', () => decodeEvents(batch), 'unreadable correlated events: ')
         const assessed = events.map(event => assessor.assess(event))
         return next(assessed.some((event, at) => event !== events[at]) ? eventsBatch(assessed, batch.metadata) : batch)
       },

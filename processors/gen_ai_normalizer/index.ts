@@ -4,8 +4,8 @@ import { ItemEditor } from '../../proto/edit.js'
 import type { ItemCursor } from '../../proto/views/items.js'
 import { DIALECTS, type DialectName } from '../../proto/vocabulary/gen_ai/dialects.js'
 import { Fields, type Writer } from '../../proto/wire.js'
-import { refusingMalformed } from '../../runtime/attribute-actions.js'
 import { component } from '../../runtime/component.js'
+import { refusingUnreadable } from '../../runtime/errors.js'
 import { Normalizer } from './normalizer.js'
 
 const NAMES = Object.keys(DIALECTS) as [DialectName, ...DialectName[]]
@@ -70,6 +70,6 @@ export default component({
       })
       return groups.some((group, at) => group !== batch.groups[at]) ? batch.withGroups(groups) : batch
     }
-    return { consume: async batch => next(refusingMalformed(() => normalized(batch))) }
+    return { consume: async batch => next(refusingUnreadable('malformed', () => normalized(batch))) }
   },
 })

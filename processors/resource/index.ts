@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { AttributeEditor } from '../../proto/attribute-edit.js'
 import { type Batch, SIGNALS } from '../../proto/batch.js'
-import { actionsOf, attributeActions, refusingMalformed } from '../../runtime/attribute-actions.js'
+import { actionsOf, attributeActions } from '../../runtime/attribute-actions.js'
 import { component } from '../../runtime/component.js'
+import { refusingUnreadable } from '../../runtime/errors.js'
 
 /** Items are not looked at: a group with a changed resource shares the bytes of all its items. */
 const withResources = (batch: Batch, editor: AttributeEditor): Batch => {
@@ -32,6 +33,6 @@ export default component({
   },
   create(config, { next }) {
     const editor = new AttributeEditor(actionsOf(config.attributes))
-    return { consume: async batch => next(refusingMalformed(() => withResources(batch, editor))) }
+    return { consume: async batch => next(refusingUnreadable('malformed', () => withResources(batch, editor))) }
   },
 })

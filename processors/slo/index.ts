@@ -2,13 +2,12 @@ import { writeAttribute } from '../../proto/attribute.js'
 import type { Batch, Group } from '../../proto/batch.js'
 import { ItemEditor } from '../../proto/edit.js'
 import { SPAN } from '../../proto/fields.js'
-import type { Attributes } from '../../proto/views/attributes.js'
 import { ResourceView } from '../../proto/views/resource.js'
 import { SpanView } from '../../proto/views/traces.js'
 import { SLO_GOOD, SLO_MISSED, SLO_TARGET, WORKLOAD_ID } from '../../proto/vocabulary/attributes.js'
 import { Writer } from '../../proto/wire.js'
-import { refusingMalformed } from '../../runtime/attribute-actions.js'
 import { component } from '../../runtime/component.js'
+import { refusingUnreadable } from '../../runtime/errors.js'
 import { Judge, MISSED, type Verdict } from './judge.js'
 import { type Options, options } from './options.js'
 
@@ -40,18 +39,14 @@ class Marker {
     if (objectives.length === 0) return group
     const rest = this.editor.append(group.rest, ({ item }) => {
       if (!(item instanceof SpanView)) return undefined
-      const verdict = this.judge.judge(item, objectives, () => this.tenantOf(item.attributes) ?? this.tenantOf(attributes) ?? '')
+      const verdict = this.judge.judge(
+        item,
+        objectives,
+        () => item.attributes.firstText(this.tenantKeys) ?? attributes.firstText(this.tenantKeys) ?? '',
+      )
       return verdict && this.markOf(verdict)
     })
     return rest === group.rest ? group : group.withRest(rest)
-  }
-
-  private tenantOf(attributes: Attributes): string | undefined {
-    for (const key of this.tenantKeys) {
-      const at = attributes.find(key)
-      if (at >= 0) return attributes.value(at).text()
-    }
-    return undefined
   }
 
   private markOf({ missed, target }: Verdict): Uint8Array {
@@ -89,6 +84,6 @@ export default component({
   },
   create(config, { next }) {
     const marker = new Marker(config)
-    return { consume: async batch => next(refusingMalformed(() => marker.mark(batch))) }
+    return { consume: async batch => next(refusingUnreadable('malformed', () => marker.mark(batch))) }
   },
 })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { duration } from '../../config/options.js'
+import { TENANT_KEYS } from '../../proto/vocabulary/usage.js'
 
 const objective = z
   .strictObject({
@@ -31,7 +32,7 @@ export const options = z.strictObject({
     .describe('What is promised; of several that fit a request the first counts. Requests that none fits are not judged.'),
   tenant_attributes: z
     .array(z.string().min(1))
-    .default(['ai_factory.tenant.id', 'tenant.id'])
+    .default([...TENANT_KEYS])
     .describe('Attributes of a span, else of its resource, that name the tenant; as for `workload_join`.'),
 })
 export type Options = z.infer<typeof options>

@@ -15,7 +15,7 @@ import { DeviceTime } from './device_time.js'
 import { Lens } from './figures.js'
 import { type Amounts, Ledger } from './ledger.js'
 import type { Remainder } from './remainder.js'
-import { sloOf, spanFigures, tenantsOf } from './span-figures.js'
+import { sloOf, tenantsOf } from './span-figures.js'
 import type { SpanSums, Target, Workload } from './state.js'
 import { present } from './targets.js'
 
@@ -169,8 +169,8 @@ const tokensOf = (
       tell(figures, 'output', 'lateOutput', book.amounts('engine.tokens.output'))
       tell(figures, 'cached', 'lateCached', book.amounts('engine.tokens.cached'))
     } else {
-      const now = spanFigures(source, spans)
-      const before = spanFigures(source, late)
+      const now = spans?.of(source).figures
+      const before = late?.of(source).figures
       tell(figures, 'input', 'lateInput', [now?.input ?? 0, before?.input ?? 0])
       tell(figures, 'output', 'lateOutput', [now?.output ?? 0, before?.output ?? 0])
       tell(figures, 'cached', 'lateCached', [now?.cached ?? 0, before?.cached ?? 0])
@@ -201,8 +201,8 @@ const requestsOf = (
       requests.push({ source: 'engine_metrics', finishReason, count, lateCount })
   }
   for (const source of ['engine_spans', 'client_spans'] as const) {
-    const count = spanFigures(source, spans)?.requests ?? 0
-    const lateCount = spanFigures(source, late)?.requests ?? 0
+    const count = spans?.of(source).figures.requests ?? 0
+    const lateCount = late?.of(source).figures.requests ?? 0
     if (count > 0 || lateCount > 0 || alive.includes(source)) requests.push({ source, finishReason: '', count, lateCount })
   }
   return requests

@@ -3,9 +3,8 @@
  * `unallocated/<host>` together boards × seconds. What the gauges of a device say decides for its window as a whole; the first bucket that matches wins.
  */
 import { BUCKETS, type Bucket, type GpuTime } from '../../proto/events/event.js'
-import { DEVICE } from './columns.js'
+import { Lens } from './figures.js'
 import type { Target } from './state.js'
-import { Timeline } from './timeline.js'
 import { PRESENCE, type Track } from './track.js'
 
 /** Below this share of its time busy, a device that is owned is held idle (l9gpu, OpenLIT: 5 %). */
@@ -63,33 +62,30 @@ export interface Span {
 }
 
 export class DeviceTime {
-  private readonly timeline = new Timeline(DEVICE.columns)
-  private readonly peers = new Map<string, number>()
+  private readonly lens = new Lens()
 
   /** Of devices that somebody owns. */
   owned(devices: readonly Target[], span: Span): GpuTime[] {
-    const fastest = this.fastest(devices, span)
+    const seen = devices.map(device => this.look(device, span)).filter(({ there }) => there > 0)
+    /** Mean clocks of the fastest device of each model. */
+    const fastest = new Map<string, number>()
+    for (const { model, clock } of seen) if (clock > (fastest.get(model) ?? 0)) fastest.set(model, clock)
     const sums = new Map<Bucket, Sums>()
     const book = (bucket: Bucket, model: string, milliseconds: number): void => {
       let bucketSums = sums.get(bucket)
       if (!bucketSums) sums.set(bucket, (bucketSums = new Sums()))
       bucketSums.add(model, milliseconds)
     }
-    for (const { model, share, track } of devices) {
-      const there = presence(track, span)
-      if (there <= 0) continue
-      this.look(track, span)
-      const known = Math.min(there, this.timeline.covered[PRESENCE]!)
-      const busy = this.busy()
+    for (const { model, share, there, known, busy, smActive, throttled, clock } of seen) {
       const told = Number.isNaN(busy) ? 0 : known
       book('unknown', model, share * (there - told))
       if (busy < IDLE) {
         book('idle_held', model, share * told)
         continue
       }
-      const lost = told * this.lostToThrottling(fastest.get(model))
+      const lost = told * fallenBehind(throttled, clock, fastest.get(model))
       book('throttled', model, share * lost)
-      book(this.mean(DEVICE.smActive) < INEFFICIENT ? 'inefficient' : 'productive', model, share * (told - lost))
+      book(smActive < INEFFICIENT ? 'inefficient' : 'productive', model, share * (told - lost))
     }
     return rows(sums)
   }
@@ -118,51 +114,35 @@ export class DeviceTime {
   }
 
   private told(devices: readonly Target[], span: Span, boards: boolean): { there: Sums; known: Sums } {
-    const there = new Sums()
-    const known = new Sums()
-    for (const { model, share, track } of devices) {
-      const here = presence(track, span, boards)
-      if (here <= 0) continue
-      this.look(track, span)
-      there.add(model, share * here)
-      known.add(model, share * Math.min(here, this.timeline.covered[PRESENCE]!))
+    const sums = { there: new Sums(), known: new Sums() }
+    for (const device of devices) {
+      const { model, share, there, known } = this.look(device, span, boards)
+      sums.there.add(model, share * there)
+      sums.known.add(model, share * known)
     }
-    return { there, known }
+    return sums
   }
 
-  /** The part of its time by which a device with clocks held down fell behind the fastest of its kind; 0 where clocks are not told. */
-  private lostToThrottling(fastest = Number.NaN): number {
-    const lost = this.mean(DEVICE.throttled) * (1 - this.mean(DEVICE.clock) / fastest)
-    return lost > 0 ? Math.min(1, lost) : 0
-  }
-
-  /** Mean clocks of the fastest device of each model. */
-  private fastest(devices: readonly Target[], span: Span): ReadonlyMap<string, number> {
-    const { peers } = this
-    peers.clear()
-    for (const { model, track } of devices) {
-      if (!(track.used & (1 << DEVICE.clock))) continue
-      this.look(track, span)
-      const clock = this.mean(DEVICE.clock)
-      if (clock > (peers.get(model) ?? 0)) peers.set(model, clock)
+  /** Milliseconds that the device was there, and of those that are told of; means of what it says, NaN = nothing. */
+  private look(device: Target, span: Span, board = false) {
+    const { lens } = this
+    const { model, share, track } = device
+    const there = presence(track, span, board)
+    if (there > 0) {
+      lens.point([device], NO_ENGINES, span.start, span.end, span.maxGap)
+      lens.look(span.start, span.end)
     }
-    return peers
+    const known = there > 0 ? Math.min(there, lens.devices.covered[PRESENCE]!) : 0
+    return { model, share, there, known, busy: lens.utilization, smActive: lens.smActive, throttled: lens.throttled, clock: lens.clock }
   }
+}
 
-  /** As the device says, else of its graphics engine (all there is of a MIG slice). */
-  private busy(): number {
-    const said = this.mean(DEVICE.utilization)
-    return Number.isNaN(said) ? this.mean(DEVICE.engineActive) : said
-  }
+const NO_ENGINES: readonly Target[] = []
 
-  private look(track: Track, { start, end, maxGap }: Span): void {
-    this.timeline.build([track], start, end, maxGap).over(start, end)
-  }
-
-  private mean(column: number): number {
-    const { covered, values } = this.timeline
-    return covered[column]! > 0 ? values[column]! / covered[column]! : Number.NaN
-  }
+/** The part of its time by which a device with clocks held down fell behind the fastest of its kind; 0 where clocks are not told. */
+const fallenBehind = (throttled: number, clock: number, fastest = Number.NaN): number => {
+  const lost = throttled * (1 - clock / fastest)
+  return lost > 0 ? Math.min(1, lost) : 0
 }
 
 /** In the order of models, then of buckets, so that every run writes the same. */

@@ -62,6 +62,9 @@ export class Lens {
   get throttled(): number {
     return mean(this.devices, DEVICE.throttled)
   }
+  get clock(): number {
+    return mean(this.devices, DEVICE.clock)
+  }
   get queueDepth(): number {
     return total(this.engines, ENGINE.waiting)
   }

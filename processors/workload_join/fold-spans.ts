@@ -9,7 +9,17 @@ import { SLO_GOOD, SLO_MISSED, SLO_TARGET } from '../../proto/vocabulary/attribu
 import { AGGREGATES, OPERATION_KEY, TOKEN_KEYS } from '../../proto/vocabulary/usage.js'
 import { BYTES, Fields } from '../../proto/wire.js'
 import type { FoldTime } from './fold-metrics.js'
-import { type Judged, noFigures, SLO_OBJECTIVES, SloSums, type SourceFigures, type SpanSource, SpanSums, type Workload } from './state.js'
+import {
+  type Judged,
+  noFigures,
+  OVERFLOW,
+  SLO_OBJECTIVES,
+  SloSums,
+  type SourceFigures,
+  type SpanSource,
+  SpanSums,
+  type Workload,
+} from './state.js'
 
 const KEYS = [...TOKEN_KEYS.input, ...TOKEN_KEYS.output, ...TOKEN_KEYS.cached, OPERATION_KEY, SLO_GOOD, SLO_MISSED, SLO_TARGET]
 const AGGREGATE_SET = new KeySet(AGGREGATES)
@@ -22,7 +32,6 @@ const TARGET = MISSED + 1
 const TENANT = TARGET + 1
 /** Tenants of a workload and window that are told apart; what further ones take counts for OVERFLOW. */
 const MOST_TENANTS = 1000
-const OVERFLOW = 'ai_factory.overflow'
 /** A longer name is cut. */
 const LONGEST_TENANT = 256
 const KEY_TAG = KEY_VALUE.key * 8 + BYTES
@@ -61,7 +70,9 @@ export class SpanFold {
 
   /** Takes the spans of one group; `window` is the length of windows, milliseconds. Throws WireError. */
   fold(workload: Workload, group: Group, at: FoldTime, window: number): void {
-    this.groupTenant = this.tenantOf(group.resource)
+    const { tenantKeys } = this
+    this.groupTenant =
+      tenantKeys.length > 0 ? (this.resource.read(group.resource).attributes.firstText(tenantKeys) ?? '').slice(0, LONGEST_TENANT) : ''
     const scopes = this.scopes.reset(group.rest)
     while (scopes.next()) {
       if (scopes.number !== GROUP.scopes) continue
@@ -116,8 +127,12 @@ export class SpanFold {
     sums.count++
     const failed = status === STATUS_CODE.error
     if (failed) sums.errors++
-    if (usage && !this.aggregate) this.book(workload, sums, kind, time)
-    if (this.good !== undefined) this.bookVerdict(sums, kind, usage)
+    const source = kind === SPAN_KIND.server ? 'engine_spans' : kind === SPAN_KIND.client ? 'client_spans' : undefined
+    if (source) {
+      this.tenant ||= this.groupTenant
+      if (usage && !this.aggregate) this.book(workload, sums, source, time)
+      if (this.good !== undefined) this.bookVerdict(sums, source, usage)
+    }
     if (!late && traceAt >= 0 && spanAt >= 0) this.remember(sums, span.bytes, traceAt, spanAt, Math.max(0, end - start), failed)
   }
 
@@ -158,27 +173,22 @@ export class SpanFold {
     return true
   }
 
-  private book(workload: Workload, sums: SpanSums, kind: number, time: number): void {
-    const source = kind === SPAN_KIND.server ? 'engine_spans' : kind === SPAN_KIND.client ? 'client_spans' : undefined
-    if (source === undefined) return
-    this.add(source === 'engine_spans' ? sums.engine : sums.client)
-    const tenant = this.tenant || this.groupTenant
-    if (tenant !== '') this.add(this.ofTenant(sums, source, tenant))
+  private book(workload: Workload, sums: SpanSums, source: SpanSource, time: number): void {
+    const { figures, tenants } = sums.of(source)
+    this.add(figures)
+    const { tenant } = this
+    if (tenant !== '') this.add(named(tenants, tenant, noFigures))
     if (time > workload.seen[source]) workload.seen[source] = time
   }
 
-  private bookVerdict(sums: SpanSums, kind: number, usage: boolean): void {
-    if (kind !== SPAN_KIND.server && kind !== SPAN_KIND.client) return
-    const slo = kind === SPAN_KIND.server ? (sums.engineSlo ??= new SloSums()) : (sums.clientSlo ??= new SloSums())
+  private bookVerdict(sums: SpanSums, source: SpanSource, usage: boolean): void {
+    const of = sums.of(source)
+    of.slo ??= new SloSums()
+    const { slo } = of
     slo.target = this.target
     this.judge(slo)
-    const tenant = this.tenant || this.groupTenant
-    if (tenant !== '') {
-      const name = slo.tenants.size < MOST_TENANTS || slo.tenants.has(tenant) ? tenant : OVERFLOW
-      let judged = slo.tenants.get(name)
-      if (!judged) slo.tenants.set(name, (judged = { eligible: 0, good: 0 }))
-      this.judge(judged)
-    }
+    const { tenant } = this
+    if (tenant !== '') this.judge(named(slo.tenants, tenant, nothingJudged))
     if (this.good) slo.goodOutput += usage ? this.first(OUTPUTS, CACHED) : 0
     else if (Array.isArray(this.missed))
       for (const name of this.missed) {
@@ -192,29 +202,11 @@ export class SpanFold {
     if (this.good) judged.good++
   }
 
-  private tenantOf(resource: Uint8Array): string {
-    if (this.tenantKeys.length === 0) return ''
-    const { attributes } = this.resource.read(resource)
-    for (const key of this.tenantKeys) {
-      const at = attributes.find(key)
-      if (at >= 0) return attributes.value(at).text().slice(0, LONGEST_TENANT)
-    }
-    return ''
-  }
-
   private add(figures: SourceFigures): void {
     figures.requests++
     figures.input += this.first(0, OUTPUTS)
     figures.output += this.first(OUTPUTS, CACHED)
     figures.cached += this.first(CACHED, OPERATION)
-  }
-
-  private ofTenant(sums: SpanSums, source: SpanSource, tenant: string): SourceFigures {
-    const tenants = source === 'engine_spans' ? (sums.engineTenants ??= new Map()) : (sums.clientTenants ??= new Map())
-    const name = tenants.size < MOST_TENANTS || tenants.has(tenant) ? tenant : OVERFLOW
-    let figures = tenants.get(name)
-    if (!figures) tenants.set(name, (figures = noFigures()))
-    return figures
   }
 
   private first(from: number, until: number): number {
@@ -241,6 +233,16 @@ export class SpanFold {
     if (slowest.length > EXEMPLARS) slowest.pop()
   }
 }
+
+/** What belongs to one of many names; beyond MOST_TENANTS further ones are one. */
+const named = <T>(all: Map<string, T>, name: string, make: () => T): T => {
+  const key = all.size < MOST_TENANTS || all.has(name) ? name : OVERFLOW
+  let one = all.get(key)
+  if (!one) all.set(key, (one = make()))
+  return one
+}
+
+const nothingJudged = (): Judged => ({ eligible: 0, good: 0 })
 
 const exemplar = (bytes: Uint8Array, traceAt: number, spanAt: number, reason: 'slowest' | 'error', durationSeconds: number) => ({
   traceId: Uint8Array.prototype.slice.call(bytes, traceAt, traceAt + 16),

@@ -15,7 +15,7 @@ import { resourceLabels } from './identity.js'
 import { KIND } from './kinds.js'
 import type { Output, Outputs } from './outputs.js'
 import { Remainder } from './remainder.js'
-import { ResourceState, Workload } from './state.js'
+import { OVERFLOW, ResourceState, Workload } from './state.js'
 import { targetsOf } from './targets.js'
 import type { Enrich } from './template.js'
 
@@ -43,8 +43,6 @@ export interface Counts {
   failed(error: unknown, items: number): void
 }
 
-/** Where the figures of workloads beyond `maxWorkloads` go. */
-export const OVERFLOW = 'ai_factory.overflow'
 /** How the ids of devices begin that nobody owns. */
 const UNHELD = `${UNALLOCATED}/`
 

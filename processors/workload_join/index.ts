@@ -2,10 +2,10 @@ import { z } from 'zod'
 import { byteSize, duration } from '../../config/options.js'
 import { type Batch, type Metadata, SIGNALS, type Signal } from '../../proto/batch.js'
 import { OTLP_SIGNALS } from '../../proto/services.js'
-import { WireError } from '../../proto/wire.js'
+import { TENANT_KEYS } from '../../proto/vocabulary/usage.js'
 import { Buffers } from '../../runtime/buffers.js'
 import { component, type Upstream } from '../../runtime/component.js'
-import { PartialError, PermanentError, RetryableError } from '../../runtime/errors.js'
+import { PartialError, PermanentError, RetryableError, refusingUnreadable } from '../../runtime/errors.js'
 import { HEALTH } from '../../runtime/health.js'
 import { droppedItems } from '../../runtime/telemetry/ledger.js'
 import { TRANSACTIONS } from '../../runtime/transactions.js'
@@ -50,7 +50,7 @@ const options = z
       ),
     tenant_attributes: z
       .array(z.string().min(1))
-      .default(['ai_factory.tenant.id', 'tenant.id'])
+      .default([...TENANT_KEYS])
       .describe(
         'Attributes of a span, else of its resource, that name the tenant; the first that is there counts. Each tenant’s requests and tokens stand in the event, at most 1000 a workload and window.',
       ),
@@ -210,12 +210,7 @@ class WorkloadJoin {
   }
 
   private split(batch: Batch): Entry[] {
-    try {
-      return this.splitter.split(batch, this.config.window)
-    } catch (error) {
-      if (error instanceof WireError) throw new PermanentError(error.message, 'bad_data', { cause: error })
-      throw error
-    }
+    return refusingUnreadable('bad_data', () => this.splitter.split(batch, this.config.window))
   }
 
   async stop(deadline: AbortSignal): Promise<void> {

@@ -1,18 +1,9 @@
 /** What spans say of tenants and objectives, as figures of an event: what was booked in the window, late or not. */
-import type { FigureSource, SloFigures, TenantFigures } from '../../proto/events/event.js'
-import type { SloSums, SourceFigures, SpanSums } from './state.js'
+import type { SloFigures, TenantFigures } from '../../proto/events/event.js'
+import type { SloSums, SpanSource, SpanSums } from './state.js'
 
 const SOURCES = ['engine_spans', 'client_spans'] as const
-type Source = (typeof SOURCES)[number]
-
-export const spanFigures = (source: FigureSource, sums: SpanSums | undefined): SourceFigures | undefined =>
-  source === 'engine_spans' ? sums?.engine : sums?.client
-const tenantFigures = (source: Source, sums: SpanSums | undefined): ReadonlyMap<string, SourceFigures> | undefined =>
-  source === 'engine_spans' ? sums?.engineTenants : sums?.clientTenants
-const sloSums = (source: Source, sums: SpanSums | undefined): SloSums | undefined =>
-  source === 'engine_spans' ? sums?.engineSlo : sums?.clientSlo
-
-const nothing = (source: Source, tenant: string): TenantFigures => ({ tenant, source, requests: 0, input: 0, output: 0, cached: 0 })
+const nothing = (source: SpanSource, tenant: string): TenantFigures => ({ tenant, source, requests: 0, input: 0, output: 0, cached: 0 })
 
 /** Of every tenant that spans name, and together of those that name none; nothing when none is named. */
 export const tenantsOf = (spans: SpanSums | undefined, late: SpanSums | undefined): TenantFigures[] =>
@@ -24,14 +15,14 @@ export const tenantsOf = (spans: SpanSums | undefined, late: SpanSums | undefine
       return figures
     }
     for (const sums of [spans, late]) {
-      for (const [tenant, { requests, input, output, cached }] of tenantFigures(source, sums) ?? []) {
+      for (const [tenant, { requests, input, output, cached }] of sums?.of(source).tenants ?? []) {
         const figures = row(tenant)
         figures.requests += requests
         figures.input += input
         figures.output += output
         figures.cached += cached
       }
-      for (const [tenant, { eligible, good }] of sloSums(source, sums)?.tenants ?? []) {
+      for (const [tenant, { eligible, good }] of sums?.of(source).slo?.tenants ?? []) {
         const figures = row(tenant)
         figures.eligible = (figures.eligible ?? 0) + eligible
         figures.good = (figures.good ?? 0) + good
@@ -40,7 +31,7 @@ export const tenantsOf = (spans: SpanSums | undefined, late: SpanSums | undefine
     if (tenants.size === 0) return []
     const unnamed = nothing(source, '')
     for (const figure of ['requests', 'input', 'output', 'cached'] as const) {
-      for (const sums of [spans, late]) unnamed[figure] += spanFigures(source, sums)?.[figure] ?? 0
+      for (const sums of [spans, late]) unnamed[figure] += sums?.of(source).figures[figure] ?? 0
       for (const each of tenants.values()) unnamed[figure] -= each[figure]
     }
     if (unnamed.requests > 0) tenants.set('', unnamed)
@@ -49,7 +40,7 @@ export const tenantsOf = (spans: SpanSums | undefined, late: SpanSums | undefine
 
 export const sloOf = (spans: SpanSums | undefined, late: SpanSums | undefined): SloFigures[] =>
   SOURCES.flatMap(source => {
-    const all = [sloSums(source, spans), sloSums(source, late)].filter(sums => sums !== undefined)
+    const all = [spans?.of(source).slo, late?.of(source).slo].filter(sums => sums !== undefined)
     if (all.length === 0) return []
     const sum = (of: (sums: SloSums) => number): number => all.reduce((total, sums) => total + of(sums), 0)
     return {

@@ -105,6 +105,9 @@ export interface SourceFigures {
 }
 export const noFigures = (): SourceFigures => ({ input: 0, output: 0, cached: 0, requests: 0 })
 
+/** Whose figures those of too many are: of workloads beyond `max_workloads`, of tenants beyond MOST_TENANTS. */
+export const OVERFLOW = 'ai_factory.overflow'
+
 /** What was judged of requests, by the processor `slo`. */
 export interface Judged {
   eligible: number
@@ -122,20 +125,27 @@ export class SloSums implements Judged {
 /** Names on a span of what it missed. */
 export const SLO_OBJECTIVES = ['error', 'time_to_first_token', 'time_per_output_token', 'duration'] as const
 
+/** What the spans of one source say of requests. */
+export class SourceSums {
+  readonly figures = noFigures()
+  /** The same by tenant that a span names. */
+  readonly tenants = new Map<string, SourceFigures>()
+  /** Absent while nothing was judged. */
+  slo: SloSums | undefined
+}
+
 /** What spans say about one window, or about windows that had closed. */
 export class SpanSums {
   count = 0
   errors = 0
-  readonly engine = noFigures()
-  readonly client = noFigures()
-  /** The same by tenant; absent while no span names one. */
-  engineTenants: Map<string, SourceFigures> | undefined
-  clientTenants: Map<string, SourceFigures> | undefined
-  /** Absent while nothing was judged. */
-  engineSlo: SloSums | undefined
-  clientSlo: SloSums | undefined
+  private readonly engine = new SourceSums()
+  private readonly client = new SourceSums()
   readonly slowest: Exemplar[] = []
   readonly failed: Exemplar[] = []
+
+  of(source: SpanSource): SourceSums {
+    return source === 'engine_spans' ? this.engine : this.client
+  }
 }
 
 export type SpanSource = Exclude<FigureSource, 'engine_metrics'>

@@ -22,6 +22,12 @@ export const label = (key: string, value: string | boolean): Label => ({
   text: JSON.stringify([key, value]),
 })
 
+/** Labels of one key whose values are known beforehand: each is encoded once, and others when they come. */
+export const labelsOf = (key: string, values: readonly string[]): ((value: string) => Label) => {
+  const known = new Map(values.map(value => [value, label(key, value)]))
+  return value => known.get(value) ?? label(key, value)
+}
+
 export interface Metric {
   readonly name: string
   readonly kind: 'gauge' | 'sum' | 'histogram'

@@ -1,7 +1,8 @@
 /** Device time, money and energy of a correlated event as metrics; deltas like all of them. */
 import * as names from '../vocabulary/attributes.js'
-import type { CorrelatedEvent, Efficiency, SloFigures } from './event.js'
-import { gauge, type Label, label, type MetricsWriter, type Point, sum } from './metrics-writer.js'
+import { BUCKETS, type CorrelatedEvent, type Efficiency, type SloFigures } from './event.js'
+import { INPUT, OUTPUT, sourceLabel } from './labels.js'
+import { gauge, type Label, label, labelsOf, type MetricsWriter, type Point, sum } from './metrics-writer.js'
 
 const GPU_TIME = sum(names.GPU_TIME, 's')
 /** Amounts of money have no unit of UCUM: the currency is an attribute. */
@@ -13,8 +14,7 @@ const TENANT_COST = sum(names.TENANT_COST, '{currency}')
 const TENANT_ENERGY = sum(names.TENANT_ENERGY, 'J')
 const TENANT_REQUESTS = sum(names.TENANT_REQUESTS, '{request}')
 const TENANT_TOKENS = sum(names.TENANT_TOKENS, '{token}')
-const INPUT = label(names.TOKEN_TYPE, 'input')
-const OUTPUT = label(names.TOKEN_TYPE, 'output')
+const bucketLabel = labelsOf(names.BUCKET, BUCKETS)
 const PARTS = {
   active: label(names.COST_PART, 'active'),
   idle: label(names.COST_PART, 'idle'),
@@ -37,7 +37,7 @@ const FIGURES = [
 export const writeEfficiency = (writer: MetricsWriter, { gpuTime, tenants, efficiency, slo }: CorrelatedEvent): void => {
   const currency = efficiency ? [label(names.CURRENCY, efficiency.currency)] : NONE
   if (gpuTime.length > 0) {
-    const kinds = gpuTime.map(({ model, bucket }) => [label(names.BUCKET, bucket), label(names.GPU_MODEL, model)])
+    const kinds = gpuTime.map(({ model, bucket }) => [bucketLabel(bucket), label(names.GPU_MODEL, model)])
     writer.numbers(
       GPU_TIME,
       gpuTime.map(({ seconds }, i): Point => ({ value: seconds, labels: kinds[i]! })),
@@ -85,7 +85,7 @@ const OBJECTIVES = [
 /** Attainment = good / eligible; burn rate = (1 − attainment) / (1 − target), 1 = as fast as the target allows. */
 const writeSlo = (writer: MetricsWriter, slo: SloFigures): void => {
   const { source, target, eligible, good, goodOutput } = slo
-  const from = label(names.FIGURE_SOURCE, source)
+  const from = sourceLabel(source)
   writer.numbers(SLO_REQUESTS, [
     { value: good, labels: [GOOD, from] },
     { value: eligible - good, labels: [BAD, from] },
@@ -104,7 +104,7 @@ const writeSlo = (writer: MetricsWriter, slo: SloFigures): void => {
 /** Of both sources; whoever adds them up chooses one. */
 const writeTenants = (writer: MetricsWriter, tenants: CorrelatedEvent['tenants'], currency: readonly Label[]): void => {
   if (tenants.length === 0) return
-  const whose = tenants.map(({ tenant, source }) => [label(names.TENANT_ID, tenant), label(names.FIGURE_SOURCE, source)])
+  const whose = tenants.map(({ tenant, source }) => [label(names.TENANT_ID, tenant), sourceLabel(source)])
   writer.numbers(
     TENANT_REQUESTS,
     tenants.map(({ requests }, i): Point => ({ value: requests, labels: whose[i]! })),

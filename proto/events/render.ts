@@ -9,14 +9,8 @@ import * as names from '../vocabulary/attributes.js'
 import { Writer } from '../wire.js'
 import { decodeEvents } from './codec.js'
 import type { RunningSums } from './cumulative.js'
-import {
-  type CorrelatedEvent,
-  FIGURE_SOURCES,
-  type FigureSource,
-  type GpuFigures,
-  type ServingFigures,
-  type TokenFigures,
-} from './event.js'
+import type { CorrelatedEvent, GpuFigures, ServingFigures, TokenFigures } from './event.js'
+import { INPUT, OUTPUT, sourceLabel } from './labels.js'
 import { writeLog } from './log.js'
 import { gauge, histogram, type Label, label, type Metric, MetricsWriter, type Point, sum } from './metrics-writer.js'
 import { LATENCY_METRICS, resourceOf } from './otlp.js'
@@ -93,8 +87,6 @@ const CARRIED = gauge(names.WINDOW_CARRIED, 's')
 const NONE: readonly Label[] = []
 const LATE = label(names.LATE, true)
 const ONLY_LATE = [LATE]
-const INPUT = label(names.TOKEN_TYPE, 'input')
-const OUTPUT = label(names.TOKEN_TYPE, 'output')
 const OK = label(names.SPAN_STATUS, 'ok')
 const ERROR = label(names.SPAN_STATUS, 'error')
 const OF_GPU = [label(names.COVERAGE_OF, 'gpu')]
@@ -160,6 +152,4 @@ const writeTokens = (writer: MetricsWriter, figures: TokenFigures, headline: boo
   ])
 }
 
-const SOURCES: ReadonlyMap<string, Label> = new Map(FIGURE_SOURCES.map(source => [source, label(names.FIGURE_SOURCE, source)]))
-const sourceLabel = (source: FigureSource): Label => SOURCES.get(source) ?? label(names.FIGURE_SOURCE, source)
 const unlessZero = (value: number): number | undefined => value || undefined

@@ -97,6 +97,15 @@ export class Attributes {
     return index < 0 ? undefined : this.value(index).string()
   }
 
+  /** Text (see AnyValue) of the first of these keys that is there, whatever its value. Throws WireError. */
+  firstText(keys: readonly Uint8Array[]): string | undefined {
+    for (const key of keys) {
+      const index = this.find(key)
+      if (index >= 0) return this.value(index).text()
+    }
+    return undefined
+  }
+
   /** Number of the attribute with this key; undefined when it is absent or no number. */
   number(key: Uint8Array): number | undefined {
     const index = this.find(key)

@@ -30,6 +30,9 @@ export const CANCELLED: ReadonlySet<string> = new Set([
 export const ERROR_TYPE_KEY = 'error.type'
 export const FINISH_REASONS_KEY = 'gen_ai.response.finish_reasons'
 
+/** Where spans, or their resources, name the tenant unless somebody says otherwise. */
+export const TENANT_KEYS: readonly string[] = ['ai_factory.tenant.id', 'tenant.id']
+
 export const OPERATION_KEY = 'gen_ai.operation.name'
 
 /** Operations whose usage repeats that of the calls inside them: never counted. */

@@ -2,8 +2,7 @@
 import type { Batch } from '../../../proto/batch.js'
 import { decodeEvents, eventsBatch } from '../../../proto/events/codec.js'
 import type { CorrelatedEvent } from '../../../proto/events/event.js'
-import { WireError } from '../../../proto/wire.js'
-import { PermanentError } from '../../../runtime/errors.js'
+import { PermanentError, refusingUnreadable } from '../../../runtime/errors.js'
 import type { Parcel } from '../shipment.js'
 import { type EncodeEvent, eventEncoder } from './encoding.js'
 import type { EventOptions } from './options.js'
@@ -36,11 +35,5 @@ const refusal = (error: unknown): PermanentError => {
   throw error
 }
 
-const read = (batch: Batch): CorrelatedEvent[] => {
-  try {
-    return decodeEvents(batch)
-  } catch (error) {
-    if (error instanceof WireError) throw new PermanentError(`unreadable correlated events: ${error.message}`, 'bad_data', { cause: error })
-    throw error
-  }
-}
+const read = (batch: Batch): CorrelatedEvent[] =>
+  refusingUnreadable('bad_data', () => decodeEvents(batch), 'unreadable correlated events: ')
