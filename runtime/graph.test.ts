@@ -1,7 +1,7 @@
 /** Which batch goes where. */
 import { Batch, type Signal } from '../proto/batch.js'
 import { eventsBatch } from '../proto/events/codec.js'
-import type { CorrelatedEvent } from '../proto/events/event.js'
+import { bareEvent } from '../proto/testing/events.js'
 import type { Upstream } from './component.js'
 import { PermanentError, RetryableError } from './errors.js'
 import { Recorder } from './testing/recorder.js'
@@ -85,24 +85,7 @@ describe('routing', () => {
 })
 
 describe('correlated events', () => {
-  const event = (workloadId: string): CorrelatedEvent => ({
-    id: new Uint8Array(16),
-    schemaVersion: 1,
-    workloadId,
-    workloadSource: 'attribute',
-    workloadConfidence: 'exact',
-    windowStartMs: 1_800_000_000_000,
-    windowLengthMs: 10_000,
-    flags: [],
-    headlineSource: 'engine_metrics',
-    tokens: [],
-    requests: [],
-    spans: { count: 3, errors: 1, lateCount: 0, lateErrors: 0 },
-    exemplars: [],
-    gpuTime: [],
-    tenants: [],
-    slo: [],
-  })
+  const event = (workloadId: string) => bareEvent({ workloadId, spans: { count: 3, errors: 1, lateCount: 0, lateErrors: 0 } })
   const events = () => eventsBatch([event('prod/chat/llama'), event('prod/chat/qwen')])
   const byJoin = (w: ReturnType<typeof world>) => w.processor(ALL, (given, next) => next(given.signal === 'traces' ? events() : given))
 

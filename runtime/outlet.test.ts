@@ -1,5 +1,6 @@
 import type { Batch, Signal } from '../proto/batch.js'
 import { eventsBatch } from '../proto/events/codec.js'
+import { bareEvent } from '../proto/testing/events.js'
 import { MetricCursor, TEMPORALITY } from '../proto/views/metrics.js'
 import { NumberPointView } from '../proto/views/points.js'
 import { RetryableError } from './errors.js'
@@ -12,24 +13,16 @@ const nobody = () => async () => {}
 const spans = (window: number, count: number): Batch =>
   eventsBatch(
     [
-      {
+      bareEvent({
         id: new Uint8Array(16).fill(window),
-        schemaVersion: 1,
         workloadId: 'chat',
         workloadSource: '',
         workloadConfidence: '',
         windowStartMs: window * 1000,
         windowLengthMs: 1000,
-        flags: [],
         headlineSource: '',
-        tokens: [],
-        requests: [],
         spans: { count, errors: 0, lateCount: 0, lateErrors: 0 },
-        exemplars: [],
-        gpuTime: [],
-        tenants: [],
-        slo: [],
-      },
+      }),
     ],
     { epoch: '1' },
   )

@@ -2,6 +2,7 @@ import { Batch } from '../../proto/batch.js'
 import { type Family, readExposition } from '../../proto/exposition/read.js'
 import { labelName, metricName } from '../../proto/prometheus/names.js'
 import { encode, type Plain, requestType } from '../../proto/testing/oracle.js'
+import { attributes as pairs } from '../../proto/testing/values.js'
 import { harness } from '../../runtime/testing/harness.js'
 import prometheus from './index.js'
 
@@ -33,8 +34,6 @@ describe('names', () => {
 
 const T0 = 1_700_000_000
 const nanos = (second: number) => `${T0 + second}000000000`
-const pairs = (values: Record<string, string>): Plain[] =>
-  Object.entries(values).map(([key, value]) => ({ key, value: { stringValue: value } }))
 const point = (value: number, labels: Record<string, string> = {}, at = 1, more: Plain = {}): Plain =>
   ({ timeUnixNano: nanos(at), asDouble: value, attributes: pairs(labels), ...(more as object) }) as Plain
 const gauge = (name: string, ...dataPoints: Plain[]): Plain => ({ name, gauge: { dataPoints } })

@@ -1,15 +1,13 @@
 /** A real Prometheus scrapes the page: what it stored is read back by PromQL. */
 import { Batch } from '../../proto/batch.js'
 import { encode, type Plain, requestType } from '../../proto/testing/oracle.js'
+import { attributes as pairs } from '../../proto/testing/values.js'
 import { SystemClock } from '../../runtime/clock.js'
 import { harness } from '../../runtime/testing/harness.js'
 import { freePort } from '../../test/support/gateway.js'
 import { describePrometheus, Prometheus } from '../../test/support/prometheus.js'
 import { until } from '../../test/support/until.js'
 import exporter from './index.js'
-
-const pairs = (values: Record<string, string>): Plain[] =>
-  Object.entries(values).map(([key, value]) => ({ key, value: { stringValue: value } }))
 
 describePrometheus('a page scraped by a real Prometheus', () => {
   test.each([

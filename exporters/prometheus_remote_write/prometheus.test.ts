@@ -1,13 +1,12 @@
 /** Against a real Prometheus: what was written is read back by PromQL. */
 import { Batch } from '../../proto/batch.js'
 import { encode, type Plain, requestType } from '../../proto/testing/oracle.js'
+import { attributes as pairs } from '../../proto/testing/values.js'
 import { SystemClock } from '../../runtime/clock.js'
 import { harness } from '../../runtime/testing/harness.js'
 import { describePrometheus, Prometheus } from '../../test/support/prometheus.js'
 import exporter from './index.js'
 
-const pairs = (values: Record<string, string>): Plain[] =>
-  Object.entries(values).map(([key, value]) => ({ key, value: { stringValue: value } }))
 const nanos = (millis: number) => `${millis}000000`
 const scraped = (type: string): Plain[] => pairs({ 'prometheus.type': type })
 

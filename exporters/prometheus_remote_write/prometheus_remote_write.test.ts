@@ -5,6 +5,7 @@ import protobuf from 'protobufjs'
 import { uncompressSync } from 'snappy'
 import { Batch } from '../../proto/batch.js'
 import { encode, type Plain, requestType } from '../../proto/testing/oracle.js'
+import { attributes as pairs } from '../../proto/testing/values.js'
 import { SystemClock } from '../../runtime/clock.js'
 import { harness } from '../../runtime/testing/harness.js'
 import exporter from './index.js'
@@ -86,8 +87,6 @@ const setUp = async (answer: Answer = ok, written: object = {}) => {
   return { write: instance.consume, received, dropped, sent, log }
 }
 
-const pairs = (values: Record<string, string>): Plain[] =>
-  Object.entries(values).map(([key, value]) => ({ key, value: { stringValue: value } }))
 const point = (value: number, second = 1, labels: Record<string, string> = {}): Plain => ({
   timeUnixNano: `${T0 + second}000000000`,
   asDouble: value,

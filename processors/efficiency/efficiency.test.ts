@@ -2,28 +2,11 @@ import fc from 'fast-check'
 import { Batch } from '../../proto/batch.js'
 import { decodeEvents, eventsBatch } from '../../proto/events/codec.js'
 import { BUCKETS, type CorrelatedEvent, type GpuTime, type LatencyName, type TenantFigures } from '../../proto/events/event.js'
+import { bareEvent } from '../../proto/testing/events.js'
 import { Assessor } from './assess.js'
 import { options } from './options.js'
 
 const HOUR = 3600
-const event = (change: Partial<CorrelatedEvent>): CorrelatedEvent => ({
-  id: new Uint8Array(16),
-  schemaVersion: 1,
-  workloadId: 'prod/chat/llama',
-  workloadSource: 'k8s.pod',
-  workloadConfidence: 'derived',
-  windowStartMs: 1_700_000_000_000,
-  windowLengthMs: 10_000,
-  flags: [],
-  headlineSource: 'engine_metrics',
-  tokens: [],
-  requests: [],
-  exemplars: [],
-  gpuTime: [],
-  tenants: [],
-  slo: [],
-  ...change,
-})
 const gpu = (coverage: number, energyJoules?: number): Partial<CorrelatedEvent> => ({
   gpu: { count: 1, ids: ['a'], coverage, carriedSeconds: 0, ...(energyJoules === undefined ? {} : { energyJoules }) },
 })
@@ -36,7 +19,7 @@ const serving = (...latencies: ReturnType<typeof latency>[]): Partial<Correlated
   serving: { engines: 1, latencies, coverage: 1, carriedSeconds: 0 },
 })
 const assess = (written: object, ...changes: Partial<CorrelatedEvent>[]): CorrelatedEvent =>
-  new Assessor(options.parse(written)).assess(event(Object.assign({}, ...changes)))
+  new Assessor(options.parse(written)).assess(bareEvent(Object.assign({}, ...changes)))
 const price = (per_gpu_hour: number, more: object = {}) => ({ prices: [{ gpu: '*', per_gpu_hour, ...more }] })
 
 describe('published test vectors', () => {
@@ -220,7 +203,7 @@ describe('what is not known is not said', () => {
   })
 
   test('an event without GPUs is the same object, and so is a batch of them', () => {
-    const plain = event({})
+    const plain = bareEvent({})
     expect(new Assessor(options.parse({})).assess(plain)).toBe(plain)
   })
 

@@ -1,20 +1,13 @@
 import fc from 'fast-check'
 import { Batch } from '../../proto/batch.js'
-import { encode, type Plain, requestType } from '../../proto/testing/oracle.js'
+import { encode, requestType } from '../../proto/testing/oracle.js'
+import { attributes, type Value, type Values } from '../../proto/testing/values.js'
 import { SpanCursor } from '../../proto/views/traces.js'
 import { DIALECTS, type DialectName } from '../../proto/vocabulary/gen_ai/dialects.js'
 import type { Conversion, Dialect, Row } from '../../proto/vocabulary/gen_ai/table.js'
 import { harness } from '../../runtime/testing/harness.js'
 import normalizer from './index.js'
 
-type Value = string | number | boolean | readonly string[]
-type Values = Readonly<Record<string, Value>>
-const anyValue = (value: Value): Plain => {
-  if (typeof value === 'string') return { stringValue: value }
-  if (typeof value === 'boolean') return { boolValue: value }
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? { intValue: String(value) } : { doubleValue: value }
-  return { arrayValue: { values: value.map(text => ({ stringValue: text })) } }
-}
 const batch = (...spans: Values[]): Batch => {
   const bytes = encode(requestType('traces'), {
     resourceSpans: [
@@ -25,7 +18,7 @@ const batch = (...spans: Values[]): Batch => {
             spans: spans.map(values => ({
               name: 'x',
               kind: 3,
-              attributes: Object.entries(values).map(([key, value]) => ({ key, value: anyValue(value) })),
+              attributes: attributes(values),
             })),
           },
         ],

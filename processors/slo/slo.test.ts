@@ -1,17 +1,9 @@
 import { Batch } from '../../proto/batch.js'
-import { encode, type Plain, requestType } from '../../proto/testing/oracle.js'
+import { encode, requestType } from '../../proto/testing/oracle.js'
+import { attributes as attributesOf, type Values } from '../../proto/testing/values.js'
 import { SpanCursor } from '../../proto/views/traces.js'
 import { harness } from '../../runtime/testing/harness.js'
 import slo from './index.js'
-
-type Values = Readonly<Record<string, string | number | boolean | readonly string[]>>
-const anyValue = (value: Values[string]): Plain => {
-  if (typeof value === 'string') return { stringValue: value }
-  if (typeof value === 'boolean') return { boolValue: value }
-  if (typeof value === 'number') return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value }
-  return { arrayValue: { values: value.map(text => ({ stringValue: text })) } }
-}
-const pairs = (values: Values): Plain[] => Object.entries(values).map(([key, value]) => ({ key, value: anyValue(value) }))
 
 interface Spec {
   /** 3 = client, 2 = server. */
@@ -24,7 +16,7 @@ const batch = (spans: readonly Spec[], resource: Values = { 'ai_factory.workload
   const bytes = encode(requestType('traces'), {
     resourceSpans: [
       {
-        resource: { attributes: pairs(resource) },
+        resource: { attributes: attributesOf(resource) },
         scopeSpans: [
           {
             spans: spans.map(({ kind = 2, seconds = 1, error = false, attributes = {} }) => ({
@@ -33,7 +25,7 @@ const batch = (spans: readonly Spec[], resource: Values = { 'ai_factory.workload
               kind,
               startTimeUnixNano: '1700000000000000000',
               endTimeUnixNano: String(1_700_000_000_000_000_000n + BigInt(Math.round(seconds * 1e9))),
-              attributes: pairs(attributes),
+              attributes: attributesOf(attributes),
               ...(error ? { status: { code: 2 } } : {}),
             })),
           },

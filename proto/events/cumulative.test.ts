@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { bareEvent } from '../testing/events.js'
 import { HistogramPointView } from '../views/histograms.js'
 import { MetricCursor, TEMPORALITY } from '../views/metrics.js'
 import { NumberPointView } from '../views/points.js'
@@ -27,24 +28,7 @@ const event = (change: Partial<CorrelatedEvent> & { window: number }): Correlate
   const id = new Uint8Array(16)
   new DataView(id.buffer).setUint32(0, ++serial)
   const { window, ...others } = change
-  return {
-    id,
-    schemaVersion: 1,
-    workloadId: 'chat',
-    workloadSource: 'attribute',
-    workloadConfidence: 'exact',
-    windowStartMs: window * LENGTH,
-    windowLengthMs: LENGTH,
-    flags: [],
-    headlineSource: 'engine_metrics',
-    tokens: [],
-    gpuTime: [],
-    tenants: [],
-    slo: [],
-    requests: [],
-    exemplars: [],
-    ...others,
-  }
+  return bareEvent({ id, workloadId: 'chat', windowStartMs: window * LENGTH, windowLengthMs: LENGTH, ...others })
 }
 const tokens = (input: number, lateInput?: number): CorrelatedEvent['tokens'] => [
   { source: 'engine_metrics', input, ...(lateInput === undefined ? {} : { lateInput }) },

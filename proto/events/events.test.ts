@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import protobuf from 'protobufjs'
 import { Batch } from '../batch.js'
+import { bareEvent } from '../testing/events.js'
 import { decode, type Plain, requestType } from '../testing/oracle.js'
 import { WORKLOAD_ID } from '../vocabulary/attributes.js'
 import { Fields } from '../wire.js'
@@ -127,39 +128,37 @@ describe('correlated event', () => {
   })
 })
 
-const event = (change: Partial<CorrelatedEvent> = {}): CorrelatedEvent => ({
-  id: Uint8Array.from({ length: 16 }, (_, i) => i),
-  schemaVersion: 1,
-  workloadId: 'prod/chat/llama',
-  workloadSource: 'k8s.pod',
-  workloadConfidence: 'derived',
-  windowStartMs: 1_700_000_000_000,
-  windowLengthMs: 10_000,
-  flags: [],
-  headlineSource: 'engine_metrics',
-  gpu: { count: 2, ids: ['GPU-a', 'GPU-b'], utilization: 0.5, energyJoules: 6_000, lateEnergyJoules: 10, coverage: 0.9, carriedSeconds: 1 },
-  serving: {
-    engines: 1,
-    queueDepth: 3,
-    latencies: [
-      { name: 'time_to_first_token', count: 3, sum: 0.6, bounds: [0.1, 1], bucketCounts: [1, 2, 0], late: false },
-      { name: 'time_to_first_token', count: 1, sum: 0.1, bounds: [0.1, 1], bucketCounts: [1, 0, 0], late: true },
+const event = (change: Partial<CorrelatedEvent> = {}): CorrelatedEvent =>
+  bareEvent({
+    id: Uint8Array.from({ length: 16 }, (_, i) => i),
+    gpu: {
+      count: 2,
+      ids: ['GPU-a', 'GPU-b'],
+      utilization: 0.5,
+      energyJoules: 6_000,
+      lateEnergyJoules: 10,
+      coverage: 0.9,
+      carriedSeconds: 1,
+    },
+    serving: {
+      engines: 1,
+      queueDepth: 3,
+      latencies: [
+        { name: 'time_to_first_token', count: 3, sum: 0.6, bounds: [0.1, 1], bucketCounts: [1, 2, 0], late: false },
+        { name: 'time_to_first_token', count: 1, sum: 0.1, bounds: [0.1, 1], bucketCounts: [1, 0, 0], late: true },
+      ],
+      coverage: 1,
+      carriedSeconds: 0,
+    },
+    tokens: [
+      { source: 'engine_metrics', input: 100, output: 50, cached: 20, lateOutput: 5 },
+      { source: 'client_spans', input: 90, output: 45 },
     ],
-    coverage: 1,
-    carriedSeconds: 0,
-  },
-  tokens: [
-    { source: 'engine_metrics', input: 100, output: 50, cached: 20, lateOutput: 5 },
-    { source: 'client_spans', input: 90, output: 45 },
-  ],
-  requests: [{ source: 'engine_metrics', finishReason: 'stop', count: 3, lateCount: 0 }],
-  spans: { count: 4, errors: 1, lateCount: 0, lateErrors: 0 },
-  exemplars: [{ traceId: new Uint8Array(16).fill(7), spanId: new Uint8Array(8).fill(1), reason: 'slowest', durationSeconds: 2 }],
-  gpuTime: [],
-  tenants: [],
-  slo: [],
-  ...change,
-})
+    requests: [{ source: 'engine_metrics', finishReason: 'stop', count: 3, lateCount: 0 }],
+    spans: { count: 4, errors: 1, lateCount: 0, lateErrors: 0 },
+    exemplars: [{ traceId: new Uint8Array(16).fill(7), spanId: new Uint8Array(8).fill(1), reason: 'slowest', durationSeconds: 2 }],
+    ...change,
+  })
 
 /** Decodes rendered bytes by field number: what any OTLP reader sees. */
 interface Point {

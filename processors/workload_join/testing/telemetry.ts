@@ -1,16 +1,10 @@
 /** Telemetry for tests of the join: spans, gauges, counters and histograms of one workload, short to write. Times in milliseconds. */
 import { Batch, type Signal } from '../../../proto/batch.js'
 import { encode, type Plain, requestType } from '../../../proto/testing/oracle.js'
+import { attributes, type Values } from '../../../proto/testing/values.js'
 
-export type Values = Readonly<Record<string, string | number | boolean | readonly string[]>>
+export type { Values }
 
-const anyValue = (value: Values[string]): Plain => {
-  if (typeof value === 'string') return { stringValue: value }
-  if (typeof value === 'boolean') return { boolValue: value }
-  if (typeof value === 'number') return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value }
-  return { arrayValue: { values: value.map(text => ({ stringValue: text })) } }
-}
-export const attributes = (values: Values): Plain[] => Object.entries(values).map(([key, value]) => ({ key, value: anyValue(value) }))
 const nanos = (millis: number): string => String(BigInt(Math.round(millis * 1000)) * 1000n)
 
 let serial = 0
