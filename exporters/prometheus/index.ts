@@ -2,6 +2,7 @@ import type { Batch } from '../../proto/batch.js'
 import { CONTENT_TYPE, writeExposition } from '../../proto/exposition/write.js'
 import { Labels } from '../../proto/prometheus/labels.js'
 import { metricName } from '../../proto/prometheus/names.js'
+import { Totals } from '../../proto/totals.js'
 import { MetricCursor } from '../../proto/views/metrics.js'
 import { component } from '../../runtime/component.js'
 import { refusingUnreadable } from '../../runtime/errors.js'
@@ -65,7 +66,9 @@ export default component({
   create(config, context) {
     const { clock, log, meter, id } = context
     const dropped = perReason(reason => droppedItems(meter, 'exporter', id, 'metrics', reason))
-    const taker = new Taker(config, reason => dropped(reason).add(1))
+    const refused = (reason: string): void => dropped(reason).add(1)
+    const taker = new Taker(config, refused)
+    const totals = new Totals({ series: config.max_series, silence: config.metric_expiration }, refused)
     const store = new Store({ perMetric: config.cardinality_limit, inAll: config.max_series, expiration: config.metric_expiration })
     meter.gauge('ai_factory_gateway_prometheus_series', 'Series on the page.', { exporter: id }, () => store.size)
     const page = (path: string, accept: string) => {
@@ -93,7 +96,7 @@ export default component({
         files = undefined
       },
       async consume(batch) {
-        refusingUnreadable('bad_data', () => taker.take(store, batch, clock.monotonic()))
+        refusingUnreadable('bad_data', () => taker.take(store, totals.of(batch), clock.monotonic()))
       },
     }
   },

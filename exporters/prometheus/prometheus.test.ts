@@ -125,6 +125,21 @@ describe('the page', () => {
     ])
   })
 
+  test('a delta that is sent again adds nothing, and what goes up and down is summed too', async () => {
+    const { take, scrape } = await setUp()
+    for (const at of [1, 2, 2]) await take([sum('d_total', 1, point(2, {}, at))])
+    const upDown = (at: number, value: number): Plain => ({
+      name: 'active',
+      sum: { dataPoints: [point(value, {}, at)], aggregationTemporality: 1, isMonotonic: false },
+    })
+    for (const [at, value] of [
+      [1, 5],
+      [2, -2],
+    ] as const)
+      await take([upDown(at, value)])
+    expect(lines(await scrape())).toEqual(['active{} 3', 'd_total{} 4'])
+  })
+
   test('buckets that change their bounds begin anew', async () => {
     const { take, scrape } = await setUp()
     await take([histogram('h', 1, [1, 2], [0.1])])

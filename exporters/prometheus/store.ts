@@ -1,7 +1,7 @@
 /** The latest value of every series, until it is scraped, ends, or is not told any more. */
 import type { Label } from '../../proto/exposition/series.js'
 import { HistogramPointView } from '../../proto/views/histograms.js'
-import { GAUGE, HISTOGRAM, type MetricCursor, type MetricView, SUM, SUMMARY, TEMPORALITY } from '../../proto/views/metrics.js'
+import { GAUGE, HISTOGRAM, type MetricCursor, type MetricView, SUM, SUMMARY } from '../../proto/views/metrics.js'
 import { NumberPointView, type PointView, SummaryPointView } from '../../proto/views/points.js'
 
 export type Kind = 'gauge' | 'counter' | 'histogram' | 'summary'
@@ -45,7 +45,7 @@ export class Store {
 
   constructor(private readonly limits: { readonly perMetric: number; readonly inAll: number; readonly expiration: number }) {}
 
-  /** Takes the point at which the cursor stands; `name` and `labels` as Prometheus has them. Undefined when it was taken. */
+  /** Takes the point at which the cursor stands, which is no delta; `name` and `labels` as Prometheus has them. Undefined when it was taken. */
   take(cursor: MetricCursor, kind: Kind, name: string, labels: readonly Label[], now: number): Refused | undefined {
     const { metric, point } = cursor
     const known = this.metrics.get(name)
@@ -60,8 +60,7 @@ export class Store {
     const told = read(point)
     if (!told) return 'no_value'
     if (series) {
-      const before = metric.temporality === TEMPORALITY.delta && (kind === 'counter' || kind === 'histogram') ? series : undefined
-      this.update(series, told, before, point.time, now)
+      Object.assign(series, told, { time: point.time, told: now })
       return undefined
     }
     if (known && known.series.size >= this.limits.perMetric) return 'cardinality_limit'
@@ -90,18 +89,6 @@ export class Store {
     this.size--
     if (metric.series.size === 0) this.metrics.delete(metric.name)
   }
-
-  /** `before`: what a delta adds to. Buckets that changed their bounds begin anew. */
-  private update(series: Series, told: Told, before: Series | undefined, time: number, now: number): void {
-    const [old, fresh] = [before?.shape, told.shape]
-    const same = old && fresh && 'bounds' in old && 'bounds' in fresh && sameBounds(old.bounds, fresh.bounds)
-    const adds = before !== undefined && (fresh === undefined || same)
-    series.value = adds ? before.value + told.value : told.value
-    series.count = adds ? before.count + told.count : told.count
-    series.shape = adds && same ? { bounds: fresh.bounds, counts: fresh.counts.map((count, i) => count + old.counts[i]!) } : fresh
-    series.time = time
-    series.told = now
-  }
 }
 
 type Told = Pick<Series, 'value' | 'count' | 'shape'>
@@ -118,5 +105,3 @@ const read = (point: PointView): Told | undefined => {
   const quantiles = Array.from({ length: point.quantileLength }, (_, i) => [point.quantile(i), point.quantileValue(i)] as const)
   return { value: point.sum, count: point.count, shape: { quantiles } }
 }
-
-const sameBounds = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((bound, i) => bound === b[i])
