@@ -8,9 +8,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { freePort } from '../simulator/gateway.js'
 import { type Expanded, waitFor } from './expand.js'
 import { helper } from './helper.js'
+import { type JoinOnKafka, PARTITIONS, startJoin } from './join_on_kafka.js'
 import { clientOf } from './kafka.js'
 import type { LoadResult } from './load.js'
 import { ownMetrics, sumOf } from './own-metrics.js'
@@ -21,35 +21,12 @@ const brokers = process.env.KAFKA_BROKERS
 if (!brokers) throw new Error('name a cluster in KAFKA_BROKERS: `npm run kafka` starts one')
 const SPANS = 125
 const WORKLOADS = 1000
-const PARTITIONS = 4
 const client = clientOf(brokers)
 const name = `fold-${Date.now()}`
 
-interface Ports {
-  receive: number
-  send: number
-  metrics: number
-}
-
-/** What leaves the gateway: `windows`, as Kafka Streams writes them, or every span with the state of its GPUs too. */
-type Leaving = 'windows' | 'spans'
-
-const pipeline = (ports: Ports, topic: string, group: string, leaving: Leaving): string => `
-receivers: { otlp: { protocols: { http: { endpoint: 127.0.0.1:${ports.receive} } } } }
-processors: { workload_id: {}, workload_join: { window: 10s, grace: 5s, max_gap: 15s, history: 50s } }
-exporters:
-  otlp_grpc: { endpoint: 127.0.0.1:${ports.send}, tls: { insecure: true }, compression: none, sending_queue: { batch: { flush_timeout: 100ms, min_size: 2000 } } }
-  kafka: { brokers: [${brokers}], signals: [events], events: { topic: ${group}-windows } }
-streams: { workloads: { driver: kafka, brokers: [${brokers}], topic: ${topic}, group_id: ${group}, partitions: ${PARTITIONS}, retention: 1h } }
-service:
-  telemetry: { metrics: { address: 127.0.0.1:${ports.metrics} }, logs: { level: warn } }
-  pipelines: { factory: { receivers: [otlp], processors: [workload_id, workload_join], exporters: [${leaving === 'windows' ? 'kafka' : 'otlp_grpc'}] } }
-`
-
-const gateway = async (topic: string, group: string, leaving: Leaving) => {
+const gateway = async (topic: string, group: string, leaving: JoinOnKafka['leaving']) => {
   const sink = helper('sink.js')
-  const ports = { receive: await freePort(), send: await sink.next<number>('port'), metrics: await freePort() }
-  const subject = await Subject.start('gateway', pipeline(ports, topic, group, leaving), ports.metrics)
+  const { ports, subject } = await startJoin({ brokers, topic, group, send: await sink.next<number>('port'), leaving })
   return { ports, subject, end: () => subject.stop().finally(() => sink.kill()) }
 }
 
@@ -80,7 +57,7 @@ const measured = async (subject: Subject, spans: number, records: number, read: 
   return (to.cpu - from.cpu) / ((spans * (to.records - from.records)) / records)
 }
 
-const byGateway = async (topic: string, spans: number, records: number, leaving: Leaving): Promise<number> => {
+const byGateway = async (topic: string, spans: number, records: number, leaving: JoinOnKafka['leaving']): Promise<number> => {
   const { ports, subject, end } = await gateway(topic, `${topic}-${Date.now()}`, leaving)
   const read = async () => {
     const own = await ownMetrics(ports.metrics)

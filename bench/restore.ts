@@ -3,11 +3,10 @@
  * reads again until its state stands, beside the time that this traffic took to come.
  */
 import { parseArgs } from 'node:util'
-import { freePort } from '../simulator/gateway.js'
 import { waitFor } from './expand.js'
 import { helper } from './helper.js'
+import { type JoinOnKafka, startJoin } from './join_on_kafka.js'
 import { ownMetrics, sumOf } from './own-metrics.js'
-import { Subject } from './subject.js'
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '90' }, rate: { type: 'string', default: '20000' } } })
 const brokers = process.env.KAFKA_BROKERS
@@ -15,26 +14,10 @@ if (!brokers) throw new Error('name a cluster in KAFKA_BROKERS: `npm run kafka` 
 const GPUS = 8
 const WORKLOADS = 1000
 const topic = `restore-${Date.now()}`
-const HISTORY_SECONDS = 50
-
-const gateway = async (send: number) => {
-  const ports = { receive: await freePort(), metrics: await freePort() }
-  const yaml = `
-receivers: { otlp: { protocols: { http: { endpoint: 127.0.0.1:${ports.receive} } } } }
-processors: { workload_id: {}, workload_join: { window: 10s, grace: 5s, max_gap: 15s, history: ${HISTORY_SECONDS}s } }
-exporters:
-  otlp_grpc: { endpoint: 127.0.0.1:${send}, tls: { insecure: true }, compression: none, sending_queue: { batch: { flush_timeout: 100ms, min_size: 2000 } } }
-streams: { workloads: { driver: kafka, brokers: [${brokers}], topic: ${topic}, group_id: ${topic}, partitions: 4, retention: 1h } }
-service:
-  telemetry: { metrics: { address: 127.0.0.1:${ports.metrics} }, logs: { level: warn } }
-  pipelines: { factory: { receivers: [otlp], processors: [workload_id, workload_join], exporters: [otlp_grpc] } }
-`
-  return { ports, subject: await Subject.start('gateway', yaml, ports.metrics) }
-}
 
 const sink = helper('sink.js')
-const send = await sink.next<number>('port')
-const first = await gateway(send)
+const join: JoinOnKafka = { brokers, topic, group: topic, send: await sink.next<number>('port'), leaving: 'spans' }
+const first = await startJoin(join)
 const loader = helper('factory-load.js')
 const load = { protocol: 'http', workloads: WORKLOADS, gpusPerWorkload: GPUS, spans: 125, spansPerSecond: Number(values.rate) }
 loader.ask({ ...load, sampleSeconds: 10, senders: 64, warmupSeconds: 0, seconds: Number(values.seconds) + 30, port: first.ports.receive })
@@ -45,7 +28,7 @@ const perSecond = records / Number(values.seconds)
 await first.subject.kill()
 loader.kill()
 
-const second = await gateway(send)
+const second = await startJoin(join)
 const own = async (name: string) => sumOf(await ownMetrics(second.ports.metrics), name)
 // The broker waits for the dead member until its session is over.
 await waitFor('the partitions', async () => (await own('ai_factory_gateway_stream_owned_partitions')) > 0, 60_000)
